@@ -22,7 +22,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3 python; do \
 	if $$python -c 'import sys, ensurepip, venv; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' >/dev/null 2>&1; \
 	then echo $$python; break; fi; done)
 
-.PHONY: help setup test lint types imports docs pytest demo clean
+.PHONY: help setup test lint types imports docs pytest tree demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -55,6 +55,9 @@ docs: $(READY)  ## the site, in site/; a broken link fails it
 # One thread a worker: the workers share the cores, and the order of a sum does not depend on the machine.
 pytest: $(READY)  ## the tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+
+tree: $(READY)  ## bring the tree in docs/design.md up to date
+	$(BIN)/python tools/design_tree.py
 
 demo: $(READY)  ## synthetic scans, a training with and without the unlabelled ones, a report
 	$(BIN)/semiseg demo

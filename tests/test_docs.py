@@ -1,0 +1,46 @@
+"""The pages say what is there: the tree of the design page is the code's, and every link and picture leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+design = runpy.run_path(str(ROOT / "tools" / "design_tree.py"))
+
+
+def targets(page: str) -> list[str]:
+    """What the links and pictures of a Markdown text lead to, without code, anchors and other hosts."""
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", page, flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)\s]+)[^)]*\)|<img[^>]*\bsrc=\"([^\"]+)\"", prose)
+    paths = [(markdown or html).partition("#")[0] for markdown, html in links]
+    return [path for path in paths if path and "://" not in path and not path.startswith("mailto:")]
+
+
+def test_targets_are_relative_links_and_pictures_outside_code() -> None:
+    page = 'a [b](c.md#d) ![e](f.png "g") [h](https://i.org) [j](#k) `[l](m.md)`\n```\n[n](o.md)\n```\n<img src="p.png">'
+    assert targets(page) == ["c.md", "f.png", "p.png"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_and_pictures_lead_to_files_that_exist(page: Path) -> None:
+    assert [target for target in targets(page.read_text()) if not (page.parent / target).exists()] == []
+
+
+def test_tree_names_every_source_file() -> None:
+    files = [file for file in (ROOT / "src" / "semiseg").rglob("*.py") if file.name != "__init__.py"]
+    assert [file.name for file in files if f"`{file.name}`" not in design["tree"]()] == []
+
+
+def test_design_page_shows_the_tree_of_the_code() -> None:
+    page = (ROOT / "docs" / "design.md").read_text()
+    assert page == design["with_tree"](page), "run `make tree`"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "src" / "semiseg").rglob("*.py")), ids=lambda file: str(file.relative_to(ROOT)))
+def test_every_source_file_opens_with_a_sentence(file: Path) -> None:
+    assert re.fullmatch(r"[A-Z`].*[.:]", design["opening_sentence"](file))
