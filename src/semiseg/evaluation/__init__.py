@@ -1,0 +1,1 @@
+"""Scores of label maps against reference label maps, from files alone."""

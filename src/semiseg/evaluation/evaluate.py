@@ -1,0 +1,138 @@
+"""Scores pairs of label maps, from files or from arrays, one case at a time or several at once."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from semiseg.case import Array, Geometry, Source
+from semiseg.data.formats import read_label
+from semiseg.errors import DataError
+from semiseg.evaluation.metrics import ClassScore, scores
+from semiseg.evaluation.pairs import Pair, match_pairs
+from semiseg.evaluation.results import CaseScore, Evaluation
+
+__all__ = ["Evaluation", "Pair", "evaluate", "match_pairs"]
+
+AFFINE_TOLERANCE = 1e-3
+"""mm. Float noise of writers is about 1e-6 (nnU-Net issue 1287 shows 1e-8 flagged); a shift that matters is 0.1 and more."""
+
+Progress = Callable[[int, int], None]
+"""Called with (cases done, cases in all)."""
+
+
+def evaluate(pairs: Iterable[Pair], classes: Sequence[str], workers: int = 1, progress: Progress | None = None) -> Evaluation:
+    """Scores of every case and foreground class.
+
+    Args:
+        pairs: what to score; see `match_pairs` for two folders.
+        classes: names of the foreground classes; label i + 1 is `classes[i]`.
+        workers: cases scored at once. More than one starts fresh processes, so that a script must be guarded by
+            `if __name__ == "__main__":`.
+        progress: called after each case.
+
+    Raises:
+        DataError: there is nothing to score, two cases have one id, a file cannot be read, or the two label maps of a case
+            differ in shape or place or hold values outside the classes.
+    """
+    todo = list(pairs)
+    _check_ids(todo)
+    if not classes:
+        raise DataError("no class to score. Name at least one foreground class")
+    cases: list[CaseScore] = []
+    for case in _score_all(todo, tuple(classes), workers):
+        cases.append(case)
+        if progress is not None:
+            progress(len(cases), len(todo))
+    return Evaluation(tuple(classes), tuple(cases))
+
+
+def _check_ids(pairs: list[Pair]) -> None:
+    if not pairs:
+        raise DataError("no case to score")
+    name, times = Counter(pair.id for pair in pairs).most_common(1)[0]
+    if times > 1:
+        raise DataError(f"{times} cases are called {name}. Give each case its own id")
+
+
+def _score_all(pairs: list[Pair], classes: tuple[str, ...], workers: int) -> Iterator[CaseScore]:
+    """In the order of `pairs`."""
+    if workers <= 1 or len(pairs) == 1:
+        yield from (score_pair(pair, classes) for pair in pairs)
+        return
+    # Fresh processes: forking one that runs threads (torch does) can lock up.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(pairs)), context) as pool:
+        yield from pool.map(partial(score_pair, classes=classes), pairs)
+
+
+def score_pair(pair: Pair, classes: tuple[str, ...]) -> CaseScore:
+    """The scores of one case; raises `DataError` as `evaluate` does."""
+    reference, geometry = read_label(pair.reference, dataset="label")
+    reference_name = _name(pair.reference, pair.id, "reference")
+    _check_values(reference, reference_name, classes)
+    if pair.prediction is None:
+        spacing = _spacing(pair, reference, geometry)
+        return CaseScore(pair.id, tuple(map(_missing, scores(np.zeros_like(reference), reference, classes, spacing))))
+    prediction, prediction_geometry = read_label(pair.prediction, dataset="label")
+    prediction_name = _name(pair.prediction, pair.id, "prediction")
+    _check_values(prediction, prediction_name, classes)
+    _check_shapes(prediction, prediction_name, reference, reference_name)
+    _check_affines(prediction_geometry, prediction_name, geometry, reference_name)
+    spacing = _spacing(pair, reference, geometry, prediction_geometry)
+    return CaseScore(pair.id, tuple(scores(prediction, reference, classes, spacing)))
+
+
+def _missing(score: ClassScore) -> ClassScore:
+    """A file that is not there scores as an empty mask, and says so."""
+    return replace(score, status="missing prediction")
+
+
+def _name(source: Source, case: str, role: str) -> str:
+    return str(source) if isinstance(source, Path) else f"{role} of {case}"
+
+
+def _spacing(pair: Pair, labels: Array, *geometries: Geometry) -> tuple[float, ...] | None:
+    """The pair's own spacing, else that of the first known geometry, else none."""
+    if pair.spacing is None:
+        return next((g.spacing(labels.ndim) for g in geometries if g.known), None)
+    if len(pair.spacing) != labels.ndim or not all(0 < s < math.inf for s in pair.spacing):
+        raise DataError(f"{pair.id}: spacing is {pair.spacing}; expected {labels.ndim} positive numbers of mm")
+    return pair.spacing
+
+
+def _check_values(labels: Array, name: str, classes: tuple[str, ...]) -> None:
+    if not labels.size or (labels.min() >= 0 and labels.max() <= len(classes)):
+        return
+    values = ", ".join(str(v) for v in np.unique(labels)[:10])
+    raise DataError(
+        f"{name}: label has values {{{values}}}; expected 0..{len(classes)} (0 background, then {', '.join(classes)}). "
+        "Name every class, or map the extra values to these first"
+    )
+
+
+def _check_shapes(prediction: Array, prediction_name: str, reference: Array, reference_name: str) -> None:
+    if prediction.shape != reference.shape:
+        raise DataError(
+            f"{prediction_name} has shape {prediction.shape}, but {reference_name} has {reference.shape}. "
+            "Resample the prediction to the reference's grid"
+        )
+
+
+def _check_affines(prediction: Geometry, prediction_name: str, reference: Geometry, reference_name: str) -> None:
+    if not (prediction.known and reference.known):
+        return
+    off = float(np.abs(prediction.affine - reference.affine).max())
+    if not off <= AFFINE_TOLERANCE:
+        raise DataError(
+            f"{prediction_name} and {reference_name} lie in different places: their affines differ by up to {off:.3g} "
+            f"(allowed {AFFINE_TOLERANCE:g}). Resample the prediction to the reference's grid"
+        )

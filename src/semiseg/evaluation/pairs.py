@@ -1,0 +1,93 @@
+"""Which prediction belongs to which reference: two folders of files, matched by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from semiseg.case import Source
+from semiseg.errors import DataError
+
+SUFFIXES = (".nii.gz", ".nii", ".h5")
+NAMED = 5
+"""How many names an error lists."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """One case to score.
+
+    Attributes:
+        id: the case.
+        prediction: label map to judge, or None where there is none: a failure, counted as such.
+        reference: label map that is taken for true.
+        spacing: mm a voxel along each axis; None: as the files say, and unknown if they say nothing.
+    """
+
+    id: str
+    prediction: Source | None
+    reference: Source
+    spacing: tuple[float, ...] | None = None
+
+
+def match_pairs(predictions: Path, references: Path, allow_missing: bool = False) -> list[Pair]:
+    """Pairs of two folders by case id (the file name without .nii, .nii.gz or .h5), or the pair of two single files.
+
+    The references say which cases count; a prediction without a reference is left alone.
+
+    Args:
+        predictions: folder of label maps, or one.
+        references: folder of label maps, or one.
+        allow_missing: make a pair without a prediction where there is none, to be counted as a failure.
+
+    Raises:
+        DataError: a path is missing, one is a file and the other a folder, a folder holds no label map or two with one id,
+            nothing matches, or predictions are missing and `allow_missing` is not set.
+    """
+    for path in (predictions, references):
+        if not path.exists():
+            raise DataError(f"{path}: no such file or folder")
+    if predictions.is_dir() != references.is_dir():
+        raise DataError(f"{predictions} and {references}: one is a file, the other a folder. Give two files or two folders")
+    if references.is_file():
+        return [Pair(case_id(references), predictions, references)]
+    wanted, found = _label_maps(references), _label_maps(predictions)
+    _check_missing([case for case in wanted if case not in found], wanted, predictions, allow_missing)
+    return [Pair(case, found.get(case), reference) for case, reference in wanted.items()]
+
+
+def case_id(path: Path) -> str:
+    """The file name without its suffix; with `.nii.gz`, without both."""
+    for suffix in SUFFIXES:
+        if path.name.lower().endswith(suffix):
+            return path.name[: -len(suffix)]
+    return path.stem
+
+
+def _label_maps(folder: Path) -> dict[str, Path]:
+    """The label maps of a folder by case id, sorted."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not path.name.lower().endswith(SUFFIXES):
+            continue
+        case = case_id(path)
+        if case in found:
+            raise DataError(f"{folder}: {found[case].name} and {path.name} are both case {case}. Keep one of them")
+        found[case] = path
+    if not found:
+        raise DataError(f"{folder}: no label maps here; expected files that end in {', '.join(SUFFIXES)}")
+    return found
+
+
+def _check_missing(missing: list[str], wanted: dict[str, Path], predictions: Path, allow_missing: bool) -> None:
+    if len(missing) == len(wanted):
+        raise DataError(
+            f"{predictions}: no prediction for any of the {len(wanted)} references. "
+            f"Files are matched by name; expected for instance {missing[0]}.nii.gz"
+        )
+    if missing and not allow_missing:
+        names = ", ".join(missing[:NAMED]) + (", ..." if len(missing) > NAMED else "")
+        raise DataError(
+            f"{predictions}: {len(missing)} of {len(wanted)} predictions are missing: {names}. "
+            "Add them, or allow missing predictions to count them as failures"
+        )
