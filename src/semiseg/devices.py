@@ -1,0 +1,63 @@
+"""Decides where to compute and in which precision, for training and for inference alike."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+
+from semiseg.errors import SettingsError
+
+Precision = Literal["bf16-mixed", "32-true"]
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "bf16-mixed", "32-true")
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device of that name; "auto" is the first of cuda, mps and cpu that this machine has.
+
+    Raises:
+        SettingsError: no such name, or this machine or this build of PyTorch lacks the device.
+    """
+    if name not in DEVICES:
+        raise SettingsError(f"device: {name!r} is not known; expected one of {', '.join(DEVICES)}.")
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(device for device, there in present.items() if there)
+    if not present[name]:
+        raise SettingsError(
+            f"device: {name} was asked for, but PyTorch {torch.__version__} finds none here. "
+            "Use --device cpu, or mend the driver or the installation."
+        )
+    return torch.device(name)
+
+
+def pick_precision(name: str, device: torch.device) -> Precision:
+    """The precision of that name; "auto" is bfloat16 autocast where the device computes in it, else float32.
+
+    Raises:
+        SettingsError: no such name.
+    """
+    if name == "auto":
+        return "bf16-mixed" if computes_bfloat16(device) else "32-true"
+    if name == "bf16-mixed":
+        return "bf16-mixed"
+    if name == "32-true":
+        return "32-true"
+    raise SettingsError(f"training.precision: {name!r} is not known; expected one of {', '.join(PRECISIONS)}.")
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies in bfloat16; one that only emulates it would be slower than in float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        # PyTorch has no public question for this; a build without these two answers no.
+        return any(getattr(torch.cpu, question, bool)() for question in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return False
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """The context in which a network's forward pass runs in that precision."""
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16-mixed" else nullcontext()
