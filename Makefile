@@ -33,8 +33,9 @@ setup: $(READY)  ## create .venv with the tested versions
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or 3.12 with venv was found. Install one, or name it: make PYTHON=/path/to/python3.12 setup" >&2; exit 1; }
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet $(PIP_ARGS) "$(TORCH)" -c constraints.txt
-	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[dev]"
+	@echo "Setting up $(VENV) with $(PYTHON): a few minutes, once"
+	$(BIN)/python -m pip install -qq $(PIP_ARGS) "$(TORCH)" -c constraints.txt
+	$(BIN)/python -m pip install -qq $(PIP_ARGS) -c constraints.txt -e ".[dev]"
 	@touch $@
 
 test: lint types imports docs pytest  ## everything that must hold before a change is taken
@@ -50,7 +51,7 @@ imports: $(READY)  ## imports point one way
 	$(BIN)/lint-imports
 
 docs: $(READY)  ## the site, in site/; a broken link fails it
-	$(BIN)/zensical build --strict --clean
+	PYTHONPATH=. $(BIN)/zensical build --strict --clean
 
 # One thread a worker: the workers share the cores, and the order of a sum does not depend on the machine.
 pytest: $(READY)  ## the tests

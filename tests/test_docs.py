@@ -6,6 +6,7 @@ import re
 import runpy
 from pathlib import Path
 
+import markdown
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -44,3 +45,12 @@ def test_design_page_shows_the_tree_of_the_code() -> None:
 @pytest.mark.parametrize("file", sorted((ROOT / "src" / "semiseg").rglob("*.py")), ids=lambda file: str(file.relative_to(ROOT)))
 def test_every_source_file_opens_with_a_sentence(file: Path) -> None:
     assert re.fullmatch(r"[A-Z`].*[.:]", design["opening_sentence"](file))
+
+
+def test_formulas_become_mathml_and_prices_and_code_do_not() -> None:
+    math = runpy.run_path(str(ROOT / "tools" / "mathml.py"))["MathML"]
+    page = markdown.markdown("$a_1^2$, `$b$`, $5 and $6\n\n$$\nc \\cdot\n\\frac{1}{2}\n$$", extensions=[math()])
+    assert page.count("<math") == 2
+    assert page.count("<msubsup>") == 1
+    assert page.count("<mfrac>") == 1
+    assert "<code>$b$</code>, $5 and $6" in page
