@@ -123,7 +123,7 @@ def _crop(prediction: Mask, reference: Mask) -> tuple[Mask, Mask]:
 def _surface(mask: Mask) -> Mask:
     """The voxels that an erosion with the face-neighbour element removes; at the border of the array, all.
 
-    Shifted slices take a sixth of the time of `scipy.ndimage.binary_erosion`.
+    Shifted slices take about a fifth of the time of `scipy.ndimage.binary_erosion`.
     """
     padded = np.pad(mask, 1)
     inside = mask.copy()
@@ -158,7 +158,7 @@ def _surface_distances(prediction: Mask, reference: Mask, spacing: tuple[float, 
 def _directed(start: Mask, target: Mask, spacing: tuple[float, ...]) -> Distances:
     """Distance (N,) from each voxel of `start` to the nearest voxel of `target`; those on both (distance 0) come last.
 
-    A tree over surface voxels was 4 to 10 times faster than a distance transform of the cropped volume.
+    A tree over surface voxels was 3 to 18 times faster than a distance transform of the cropped volume, on six pairs of left atria.
     """
     distances = np.zeros(np.count_nonzero(start))
     away = np.argwhere(start & ~target) * spacing

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semiseg.case import Source
+from semiseg.data.formats import SUFFIXES, case_name
 from semiseg.errors import DataError
 
-SUFFIXES = (".nii.gz", ".nii", ".h5")
 NAMED = 5
 """How many names an error lists."""
 
@@ -31,7 +31,7 @@ class Pair:
 
 
 def match_pairs(predictions: Path, references: Path, allow_missing: bool = False) -> list[Pair]:
-    """Pairs of two folders by case id (the file name without .nii, .nii.gz or .h5), or the pair of two single files.
+    """Pairs of two folders by case id (the file name without .nii.gz, .nii or .h5), or the pair of two single files.
 
     The references say which cases count; a prediction without a reference is left alone.
 
@@ -50,18 +50,10 @@ def match_pairs(predictions: Path, references: Path, allow_missing: bool = False
     if predictions.is_dir() != references.is_dir():
         raise DataError(f"{predictions} and {references}: one is a file, the other a folder. Give two files or two folders")
     if references.is_file():
-        return [Pair(case_id(references), predictions, references)]
+        return [Pair(case_name(references), predictions, references)]
     wanted, found = _label_maps(references), _label_maps(predictions)
     _check_missing([case for case in wanted if case not in found], wanted, predictions, allow_missing)
     return [Pair(case, found.get(case), reference) for case, reference in wanted.items()]
-
-
-def case_id(path: Path) -> str:
-    """The file name without its suffix; with `.nii.gz`, without both."""
-    for suffix in SUFFIXES:
-        if path.name.lower().endswith(suffix):
-            return path.name[: -len(suffix)]
-    return path.stem
 
 
 def _label_maps(folder: Path) -> dict[str, Path]:
@@ -70,7 +62,7 @@ def _label_maps(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not path.name.lower().endswith(SUFFIXES):
             continue
-        case = case_id(path)
+        case = case_name(path)
         if case in found:
             raise DataError(f"{folder}: {found[case].name} and {path.name} are both case {case}. Keep one of them")
         found[case] = path

@@ -14,19 +14,12 @@ from typing import Any
 from semiseg.evaluation.metrics import ClassScore
 
 METRICS = ("dice", "jaccard", "hd95_voxel", "asd_voxel", "assd_voxel", "hd95_mm", "asd_mm", "assd_mm")
-TITLES = {
-    "dice": "Dice",
-    "jaccard": "Jaccard",
-    "hd95_voxel": "HD95 [voxel]",
-    "asd_voxel": "ASD [voxel]",
-    "assd_voxel": "ASSD [voxel]",
-    "hd95_mm": "HD95 [mm]",
-    "asd_mm": "ASD [mm]",
-    "assd_mm": "ASSD [mm]",
-}
+DISTANCES = {"hd95": "HD95", "asd": "ASD", "assd": "ASSD"}
 MEAN = "mean"
 """The row of `summary` over all classes."""
 NOT_FAILED = ("ok", "both empty")
+LISTED = 20
+"""How many failures the text lists; the files hold all."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +96,13 @@ class Evaluation:
             writer.writeheader()
             writer.writerows({k: "" if _undefined(v) else v for k, v in row.items()} for row in self.rows())
 
+    def table(self) -> list[list[str]]:
+        """Header and rows for people: mean, spread and number of cases; distances in mm, or in voxels where a spacing is unknown."""
+        return _table(self)
+
     def to_text(self) -> str:
-        """A table for people: mean, spread and number of cases, and under it what failed."""
-        return "\n".join([*_table(self), "", *_remarks(self)]) + "\n"
+        """`table`, aligned, and under it what failed."""
+        return "\n".join([*_align(self.table()), "", *_remarks(self)]) + "\n"
 
 
 def failed(score: ClassScore) -> bool:
@@ -115,7 +112,7 @@ def failed(score: ClassScore) -> bool:
 
 def _statistic(cases: list[list[ClassScore]], metric: str) -> Statistic:
     """Over cases, each given by the scores that make it up."""
-    present = [[score for score in case if score.status != "both empty"] for case in cases]
+    present = [[score for score in case if score.prediction_voxels or score.reference_voxels] for case in cases]
     values = [fmean(getattr(score, metric) for score in case) for case in present if case]
     values = [value for value in values if not math.isnan(value)]
     return Statistic(
@@ -139,14 +136,14 @@ def _without_nan(value: Any) -> Any:
     return None if _undefined(value) else value
 
 
-def _table(evaluation: Evaluation) -> list[str]:
+def _table(evaluation: Evaluation) -> list[list[str]]:
     summary = evaluation.summary()
+    unit = "mm" if all(s["hd95_mm"].n == s["hd95_voxel"].n for s in summary.values()) else "voxel"
     if len(evaluation.classes) == 1:
         del summary[MEAN]
-    metrics = [m for m in METRICS if any(s[m].n for s in summary.values())] or ["dice"]
-    head = ["class", *(TITLES[m] for m in metrics), "failures"]
-    body = [[name, *(_cell(s[m]) for m in metrics), str(s["dice"].failures)] for name, s in summary.items()]
-    return _align([head, *body])
+    metrics = {"dice": "Dice", "jaccard": "Jaccard", **{f"{name}_{unit}": f"{title} [{unit}]" for name, title in DISTANCES.items()}}
+    head = ["class", *metrics.values(), "failures"]
+    return [head, *([name, *(_cell(s[m]) for m in metrics), str(s["dice"].failures)] for name, s in summary.items())]
 
 
 def _cell(statistic: Statistic) -> str:
@@ -166,7 +163,9 @@ def _remarks(evaluation: Evaluation) -> list[str]:
     failures = evaluation.failures()
     if failures:
         remarks.append(f"{len(failures)} failures: in the averages of Dice and Jaccard, not in those of distances:")
-        remarks.extend(f"  {case}: {score.name}: {score.status}" for case, score in failures)
+        remarks.extend(f"  {case}: {score.name}: {score.status}" for case, score in failures[:LISTED])
+    if len(failures) > LISTED:
+        remarks.append(f"  and {len(failures) - LISTED} more")
     absent = sum(score.status == "both empty" for case in evaluation.cases for score in case.classes)
     if absent:
         remarks.append(f"{absent} times a class was in neither label map: no score, and in no average.")
