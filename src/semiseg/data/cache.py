@@ -1,0 +1,78 @@
+"""Arrays that are made once and kept as .npy files, found again by what they were made from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from semiseg.case import Array, Source
+from semiseg.errors import DataError
+
+VERSION = 1
+"""To be raised by whoever changes what is stored: old files are then no longer found."""
+
+
+def default_folder() -> Path:
+    """$SEMISEG_CACHE, else $XDG_CACHE_HOME/semiseg, else ~/.cache/semiseg."""
+    if "SEMISEG_CACHE" in os.environ:
+        return Path(os.environ["SEMISEG_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "semiseg"
+
+
+class Cache:
+    """A folder of arrays. Several processes may use it at once; it may be deleted at any time between runs."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or default_folder()
+
+    def get(self, sources: Sequence[Source], recipe: str, make: Callable[[], Array]) -> Array:
+        """The array that `make` makes from `sources`, memory-mapped (copy on write: what is written to it stays in memory).
+
+        It is found by path, size and time of change of each file, by `recipe` and by `VERSION`. With a source in memory nothing is kept.
+
+        Raises:
+            DataError: the folder cannot be written to.
+        """
+        paths = [source for source in sources if isinstance(source, Path)]
+        if len(paths) < len(sources):
+            return make()
+        path = self.folder / f"{_key(paths, recipe)}.npy"
+        stored = _load(path)
+        if stored is not None:
+            return stored
+        array = make()
+        self._store(path, array)
+        stored = _load(path)
+        return array if stored is None else stored
+
+    def _store(self, path: Path, array: Array) -> None:
+        partial = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}.npy")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(partial, array)
+            partial.replace(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise DataError(
+                f"{self.folder}: prepared scans cannot be kept here ({error}). Free some space, or set SEMISEG_CACHE to another folder."
+            ) from error
+
+
+def _load(path: Path) -> Array | None:
+    try:
+        return np.load(path, mmap_mode="c", allow_pickle=False)  # type: ignore[no-any-return]
+    except (OSError, ValueError, EOFError):  # not there, or cut short by a crash of the file system: made anew
+        return None
+
+
+def _key(paths: Sequence[Path], recipe: str) -> str:
+    lines = [f"version {VERSION}", recipe]
+    for path in paths:
+        stat = path.stat()
+        lines.append(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]

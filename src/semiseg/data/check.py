@@ -1,0 +1,73 @@
+"""Whether cases can be used: everything that can be wrong with an image and its label, in one message for all cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from semiseg.case import Array, Case, Geometry
+from semiseg.data.formats import describe, read_header, read_label_header
+from semiseg.errors import DataError
+
+AFFINE_TOLERANCE = 1e-3
+"""mm and mm a voxel. Float noise of tools that write the same grid is some 1e-4; a wrong grid is off by a voxel."""
+
+
+def check_headers(cases: Sequence[Case], most: int) -> None:
+    """Check that all files are there and on one grid a case, from their headers alone.
+
+    Raises:
+        DataError: one message on all faulty cases, the first `most` by name.
+    """
+    faults = [fault for case in cases if (fault := _header_fault(case))]
+    raise_faults(faults, len(cases), most)
+
+
+def check_classes(label: Array, classes: int, name: str) -> None:
+    """Check that the values of a label map (*S) lie in 0..classes-1.
+
+    Raises:
+        DataError: they do not; the message lists all values.
+    """
+    if int(label.min()) < 0 or int(label.max()) >= classes:
+        values = ", ".join(str(value) for value in np.unique(label)[:20].tolist())
+        raise DataError(
+            f"{name}: label has values {{{values}}}; expected 0..{classes - 1}. Renumber them in the file, or name all classes."
+        )
+
+
+def raise_faults(faults: Sequence[str], cases: int, most: int) -> None:
+    """Raise one DataError on all faults, if there are any."""
+    if len(faults) == 1:
+        raise DataError(faults[0])
+    if faults:
+        rest = [f"... and {len(faults) - most} more"] if len(faults) > most else []
+        raise DataError("\n  ".join([f"{len(faults)} of {cases} cases cannot be used:", *faults[:most], *rest]))
+
+
+def _header_fault(case: Case) -> str | None:
+    try:
+        shape, geometry = read_header(case.images[0])
+        for source in case.images[1:]:
+            _compare(describe(source), *read_header(source), describe(case.images[0]), shape, geometry)
+        if case.label is not None:
+            _compare(describe(case.label), *read_label_header(case.label), describe(case.images[0]), shape, geometry)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def _compare(
+    name: str, shape: tuple[int, ...], geometry: Geometry, image: str, image_shape: tuple[int, ...], image_geometry: Geometry
+) -> None:
+    if shape != image_shape:
+        raise DataError(f"{name}: shape {shape} is not that of {image}, {image_shape}. Resample it to the image's grid.")
+    if not (geometry.known and image_geometry.known):
+        return
+    difference = float(np.abs(geometry.affine - image_geometry.affine).max())
+    if difference > AFFINE_TOLERANCE:
+        raise DataError(
+            f"{name}: lies elsewhere than {image}: the affines differ by up to {difference:.3g} (tolerance {AFFINE_TOLERANCE}). "
+            "Resample it to the image's grid, or copy the image's header if the voxels do match."
+        )

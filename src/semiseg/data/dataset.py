@@ -1,0 +1,148 @@
+"""A data set as lists of cases, and its split into labelled and unlabelled cases."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from semiseg.case import Case
+from semiseg.data.formats import describe, read_label
+from semiseg.data.prepare import Preparation
+from semiseg.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """What one training may see, and what it is judged on.
+
+    Attributes:
+        labeled: training cases with their labels.
+        unlabeled: training cases without: their `label` is None, whatever lies on the disk.
+        validation, test: cases with their labels where there are any. Neither is for training.
+        named: names of the foreground classes, or None where nobody named them.
+    """
+
+    labeled: tuple[Case, ...]
+    unlabeled: tuple[Case, ...]
+    validation: tuple[Case, ...]
+    test: tuple[Case, ...]
+    named: tuple[str, ...] | None = None
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the foreground classes; unless they were given, found in the labels of the **labelled** cases alone."""
+        return self.named if self.named is not None else find_classes(self.labeled)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Cases, and which of them are for what.
+
+    Attributes:
+        name: of the data set.
+        named: names of the foreground classes 1, 2, ... or None where nobody named them (see `classes`).
+        train, validation, test: cases in published order; no id twice, no group in two of them.
+        dimensions: of the training cases, 2 or 3.
+        spacing_known: False where distances in mm would be made up.
+        preparation: what this set's publications do to a scan before training; for other sets the default.
+
+    Raises:
+        DataError: an id appears twice, or a group (patient) lies in two parts.
+    """
+
+    name: str
+    named: tuple[str, ...] | None
+    train: tuple[Case, ...]
+    validation: tuple[Case, ...] = ()
+    test: tuple[Case, ...] = ()
+    dimensions: int = 3
+    spacing_known: bool = True
+    preparation: Preparation = field(default_factory=Preparation)
+
+    def __post_init__(self) -> None:
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        counts = Counter(case.id for part in parts.values() for case in part)
+        twice = [name for name, count in counts.items() if count > 1]
+        if twice:
+            raise DataError(f"{self.name}: {_some(twice)} appear more than once. Every case needs an id of its own, in one list only.")
+        homes: dict[str, str] = {}
+        for part, cases in parts.items():
+            for case in cases:
+                home = homes.setdefault(group_of(case), part)
+                if home != part:
+                    raise DataError(
+                        f"{self.name}: group '{group_of(case)}' has cases in both {home} and {part}. Keep a patient's scans together."
+                    )
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the foreground classes; unless they were given, found in **all** labels of `train`.
+
+        A training under a label budget should ask `Split.classes`, which opens the labelled cases alone.
+        """
+        return self.named if self.named is not None else find_classes(self.train)
+
+    def split(self, labeled: int | None = None, draw: int = 0) -> Split:
+        """Keep the labels of `labeled` groups (patients) of `train`; take them from all other training cases.
+
+        Args:
+            labeled: how many groups, of those that have a label; None for every case that has one.
+            draw: 0 takes the first groups in published order; any other number is the seed of a random order. Budgets nest:
+                the 4 groups of a draw are among the 8 of the same draw.
+
+        Raises:
+            DataError: no training case has a label, or there are fewer than asked for.
+        """
+        groups = list(dict.fromkeys(group_of(case) for case in self.train if case.label is not None))
+        if not groups:
+            raise DataError(f"{self.name}: no training case has a label. Label at least one scan.")
+        if labeled is not None and not 1 <= labeled <= len(groups):
+            raise DataError(
+                f"{self.name}: {labeled} labelled cases were asked for; expected 1..{len(groups)}, which is how many have a label."
+            )
+        if draw:
+            groups = [groups[i] for i in np.random.default_rng(draw).permutation(len(groups))]
+        chosen = set(groups[:labeled])
+        keep = [case.label is not None and group_of(case) in chosen for case in self.train]
+        return Split(
+            labeled=tuple(case for case, kept in zip(self.train, keep, strict=True) if kept),
+            unlabeled=tuple(case.unlabeled() for case, kept in zip(self.train, keep, strict=True) if not kept),
+            validation=self.validation,
+            test=self.test,
+            named=self.named,
+        )
+
+
+def group_of(case: Case) -> str:
+    """The group (patient) of a case; a case without one is its own."""
+    return case.group or case.id
+
+
+def find_classes(cases: Iterable[Case]) -> tuple[str, ...]:
+    """`class_1`, `class_2`, ... as many as the labels of `cases` hold.
+
+    Raises:
+        DataError: the values are not 0, 1, 2, ... without a gap, so that they cannot be told from a slip.
+    """
+    where: dict[int, str] = {}
+    for case in cases:
+        if case.label is not None:
+            for value in np.unique(read_label(case.label)[0]).tolist():
+                where.setdefault(int(value), describe(case.label))
+    highest = max(where, default=0)
+    if highest == 0 or sorted({0, *where}) != list(range(highest + 1)):
+        found = "{" + ", ".join(str(value) for value in sorted(where)) + "}"
+        source = where.get(highest, "the labels")
+        raise DataError(
+            f"{source}: the labelled cases hold the values {found}; expected 0 (background), 1, 2, ... without a gap. "
+            "Renumber the labels, or name the classes in dataset.yaml if some are rare."
+        )
+    return tuple(f"class_{k}" for k in range(1, highest + 1))
+
+
+def _some(names: list[str], shown: int = 5) -> str:
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")

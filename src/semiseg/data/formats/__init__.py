@@ -1,0 +1,58 @@
+"""Reading and writing scans: one place that knows which suffix is read by what; arrays in memory pass through the same checks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+from semiseg.case import Array, Geometry, Source
+from semiseg.data.formats import h5, nifti
+from semiseg.data.formats.common import case_name, checked_image, checked_label, checked_shape, describe, suffix
+from semiseg.data.formats.nifti import write_label
+from semiseg.errors import DataError
+
+__all__ = ["SUFFIXES", "case_name", "describe", "read_header", "read_image", "read_label", "read_label_header", "write_label"]
+
+READERS: dict[str, ModuleType] = {s: module for module in (nifti, h5) for s in module.SUFFIXES}
+SUFFIXES = tuple(READERS)
+
+
+def read_image(source: Source) -> tuple[Array, Geometry]:
+    """One scan (*S), float32, 2D or 3D, in the file's own axis order, and where it lies.
+
+    Raises:
+        DataError: missing, cut short or damaged file; no voxels; NaN or infinite voxels; more than 3 axes.
+    """
+    array, geometry = _reader(source).read_image(source) if isinstance(source, Path) else (source, Geometry(known=False))
+    return checked_image(array, source), geometry
+
+
+def read_label(source: Source) -> tuple[Array, Geometry]:
+    """One label map (*S) of class numbers (an integer type), and where it lies.
+
+    Raises:
+        DataError: as `read_image`, and where values are not whole numbers.
+    """
+    array, geometry = _reader(source).read_label(source) if isinstance(source, Path) else (source, Geometry(known=False))
+    return checked_label(array, source), geometry
+
+
+def read_header(source: Source) -> tuple[tuple[int, ...], Geometry]:
+    """Shape and geometry of a scan, without its voxels: milliseconds where `read_image` takes seconds."""
+    shape, geometry = _reader(source).read_header(source) if isinstance(source, Path) else (source.shape, Geometry(known=False))
+    return checked_shape(shape, source), geometry
+
+
+def read_label_header(source: Source) -> tuple[tuple[int, ...], Geometry]:
+    """Shape and geometry of a label map, without its voxels."""
+    if isinstance(source, Path) and suffix(source) in h5.SUFFIXES:
+        shape, geometry = h5.read_header(source, "label")
+        return checked_shape(shape, source), geometry
+    return read_header(source)
+
+
+def _reader(path: Path) -> ModuleType:
+    reader = READERS.get(suffix(path))
+    if reader is None:
+        raise DataError(f"{path}: files of this kind are not read; expected one of {', '.join(SUFFIXES)}. Convert it to NIfTI.")
+    return reader

@@ -1,0 +1,7 @@
+"""Public data sets in the folder layouts that the field's code reads, recognised by their files."""
+
+from __future__ import annotations
+
+from semiseg.data.known import acdc, la
+
+KNOWN = (la, acdc)
