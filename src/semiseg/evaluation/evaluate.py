@@ -35,8 +35,8 @@ def evaluate(pairs: Iterable[Pair], classes: Sequence[str], workers: int = 1, pr
     Args:
         pairs: what to score; see `match_pairs` for two folders.
         classes: names of the foreground classes; label i + 1 is `classes[i]`.
-        workers: cases scored at once. More than one starts fresh processes, so that a script must be guarded by
-            `if __name__ == "__main__":`.
+        workers: cases scored at once. More than one starts fresh processes, which takes seconds and pays for many or large cases;
+            a script that asks for it must be guarded by `if __name__ == "__main__":`.
         progress: called after each case.
 
     Raises:
