@@ -1,0 +1,90 @@
+"""The types that every layer shares: a subject, where its voxels lie, and a training batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Array = NDArray[Any]
+Source = Path | Array
+"""Where voxels come from: a file, or an array that is in memory already."""
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """Where a voxel grid lies in the patient.
+
+    Attributes:
+        affine: (4, 4) float64, voxel index (i, j, k, 1) to millimetres in RAS+ (NIfTI's convention). Axes are in the order of the file.
+        codes: NIfTI (qform, sform) codes, written back as they were read.
+        known: False where the file holds no geometry (h5, PNG): then one voxel counts as 1 mm and distances in mm are not to be trusted.
+    """
+
+    affine: Array = field(default_factory=lambda: np.eye(4))
+    codes: tuple[int, int] = (0, 2)
+    known: bool = True
+
+    @staticmethod
+    def from_spacing(spacing: tuple[float, ...], known: bool = True) -> Geometry:
+        """A grid along the axes at the origin, `spacing` mm a voxel (2 or 3 numbers)."""
+        return Geometry(np.diag([*spacing, *[1.0] * (4 - len(spacing))]), known=known)
+
+    def spacing(self, dimensions: int = 3) -> tuple[float, ...]:
+        """Millimetres a voxel along each of the first `dimensions` array axes."""
+        return tuple(float(s) for s in np.linalg.norm(self.affine[:3, :dimensions], axis=0))
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One subject.
+
+    Attributes:
+        id: unique in its data set; names the files that are written for it.
+        images: one source a modality, all on one grid.
+        label: the label map, or None. **An unlabelled case has no label here, so nothing can open one.**
+        group: what must not straddle a split (a patient with two scans); empty means the case itself.
+        spacing: mm a voxel, for files that hold no geometry.
+    """
+
+    id: str
+    images: tuple[Source, ...]
+    label: Source | None = None
+    group: str = ""
+    spacing: tuple[float, ...] | None = None
+
+    def unlabeled(self) -> Case:
+        """The same case without its label."""
+        return replace(self, label=None)
+
+
+@dataclass(frozen=True)
+class Labeled:
+    """`image` (L, C, *S) float, `label` (L, *S) int64."""
+
+    image: Tensor
+    label: Tensor
+
+
+@dataclass(frozen=True)
+class Unlabeled:
+    """`image` (U, C, *S) float. There is no field that could hold a label."""
+
+    image: Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step sees."""
+
+    labeled: Labeled
+    unlabeled: Unlabeled
+
+    def images(self) -> Tensor:
+        """All images, labelled first. (L + U, C, *S)"""
+        return torch.cat([self.labeled.image, self.unlabeled.image])

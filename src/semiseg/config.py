@@ -1,0 +1,191 @@
+"""One run as one value: read from YAML and the command line, checked, and written back resolved into the run folder."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
+
+from semiseg.data.augment import Augmentation
+from semiseg.data.prepare import Preparation
+from semiseg.errors import SettingsError
+from semiseg.methods import METHODS, Method, MethodSettings, Task
+from semiseg.networks import Description, UNet, VNet
+
+
+class Section(BaseModel):
+    """Base of the run file's sections: unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Section):
+    """Which scans, and which of them are labelled."""
+
+    folder: Path | None = Field(None, description="the data folder; none for arrays in memory")
+    labeled: int | None = Field(None, ge=1, description="labelled scans (patients) to use; the other labels are never opened. Default: all")
+    draw: int = Field(0, ge=0, description="which draw of labelled scans: 0 is the first N, others are random")
+    classes: tuple[str, ...] = Field((), description="names of the foreground classes, in the order of their values from 1; found if empty")
+    channels: int | None = Field(None, ge=1, description="modalities of a scan; found if not given")
+
+
+class Network(Section):
+    """The network that a method assembles its parts from."""
+
+    kind: Literal["vnet", "unet"] | None = Field(None, description="default: vnet in 3D, unet in 2D")
+    width: int = Field(16, ge=4, description="channels of the first level; published 16")
+    dropout: float = Field(0.5, ge=0, lt=1, description="V-Net: share of channels dropped at the bottleneck and before the head; published 0.5")
+
+
+class Training(Section):
+    """Steps, batches and the optimiser."""
+
+    steps: int = Field(2000, ge=1, description="steps of all stages together")
+    patch: tuple[int, ...] = Field((), description="voxels of a patch; chosen from the scans if empty")
+    labeled_batch: int = Field(4, ge=1, description="labelled patches a step")
+    unlabeled_batch: int = Field(4, ge=0, description="unlabelled patches a step")
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="published: sgd (momentum 0.9)")
+    learning_rate: float = Field(1e-3, gt=0, description="published: 0.01 with sgd")
+    weight_decay: float = Field(1e-4, ge=0, description="published: 1e-4")
+    schedule: Literal["polynomial", "staircase", "constant"] = Field("polynomial", description="of the learning rate; published: LA staircase, ACDC constant")
+    schedule_restarts: bool = Field(False, description="each stage counts its schedule from its own first step (published: yes)")
+    precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16 where the device computes in it, else float32")
+
+
+class Inference(Section):
+    """How a whole scan is predicted."""
+
+    stride: tuple[int, ...] = Field((), description="voxels between windows; half a patch if empty (published: LA 18, 18, 4)")
+    batch: int = Field(4, ge=1, description="windows at a time")
+    largest_component: bool = Field(False, description="keep each class's largest component of the result (published: LA yes, ACDC no)")
+
+
+class Run(Section):
+    """Everything that a training needs, as one value, saved beside its results."""
+
+    method: str = "cml"
+    settings: SerializeAsAny[MethodSettings] = Field(default_factory=MethodSettings, description="the method's own settings")
+    seed: int = Field(1337, ge=0, description="of the network, the sampling, the augmentation and the dropout")
+    data: Data = Data()
+    preparation: Preparation = Preparation()
+    network: Network = Network()
+    training: Training = Training()
+    augmentation: Augmentation = Augmentation()
+    inference: Inference = Inference()
+
+    @field_validator("method")
+    @classmethod
+    def method_is_known(cls, name: str) -> str:
+        if name not in METHODS:
+            raise ValueError(f"no method is called {name!r}{did_you_mean(name, METHODS)}. There are: {', '.join(METHODS)}")
+        return name
+
+    @model_validator(mode="before")
+    @classmethod
+    def settings_are_the_methods(cls, values: Any) -> Any:
+        """Read `settings` with the model of the method that is named, defaults where there are none."""
+        method = METHODS.get(values.get("method", "cml")) if isinstance(values, dict) else None
+        if method is not None and not isinstance(values.get("settings"), method.Settings):
+            return {**values, "settings": method.Settings.model_validate(values.get("settings") or {})}
+        return values
+
+    def description(self) -> Description:
+        """The network's description. Needs a resolved run (channels, classes, patch)."""
+        channels, dimensions, classes = self.data.channels, len(self.training.patch), len(self.data.classes) + 1
+        if channels is None or not dimensions or classes < 2:
+            raise SettingsError("This run is not resolved: data.channels, data.classes or training.patch is missing.")
+        if (self.network.kind or ("vnet" if dimensions == 3 else "unet")) == "vnet":
+            return VNet(dimensions, channels, classes, self.network.width, self.network.dropout)
+        return UNet(dimensions, channels, classes, self.network.width)
+
+    def build(self) -> Method[Any]:
+        """The method with all of its networks, freshly initialised from torch's random state."""
+        return METHODS[self.method](Task(self.training.patch, self.description()), self.settings)
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `over`, sections merged key by key."""
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def read_layers(source: str | Path | None) -> dict[str, Any]:
+    """A run file as nested values: a path, or the name of a published one that comes with the package (`la`, `acdc`).
+
+    Raises:
+        SettingsError: no such file, or not YAML.
+    """
+    if source is None:
+        return {}
+    packaged = resources.files("semiseg").joinpath("configs", f"{source}.yaml")
+    if not Path(source).is_file() and not packaged.is_file():
+        names = [entry.name.removesuffix(".yaml") for entry in resources.files("semiseg").joinpath("configs").iterdir() if entry.name.endswith(".yaml")]
+        raise SettingsError(f"{source}: no such run file{did_you_mean(str(source), names)}. Published ones: {', '.join(sorted(names))}.")
+    try:
+        values = yaml.safe_load(Path(source).read_text() if Path(source).is_file() else packaged.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{source}: not readable as YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise SettingsError(f"{source}: expected sections such as 'method: cml', found {type(values).__name__}.")
+    return values
+
+
+def make_run(*layers: Mapping[str, Any]) -> Run:
+    """One run out of layers of values, later ones winning. A layer's `methods: {NAME: {...}}` holds what differs for one method.
+
+    Raises:
+        SettingsError: an unknown name (with the nearest known one) or a value out of range; all of them in one message.
+    """
+    method = next((layer["method"] for layer in reversed(layers) if "method" in layer), "cml")
+    values: dict[str, Any] = {}
+    for layer in layers:
+        general = {key: value for key, value in layer.items() if key != "methods"}
+        values = merged(merged(values, general), layer.get("methods", {}).get(method, {}))
+    return validated({**values, "method": method})
+
+
+def validated(values: Mapping[str, Any]) -> Run:
+    """`Run` from nested values, with one error for all that is wrong."""
+    values, problems = dict(values), []
+    method = METHODS.get(values["method"])
+    if method is not None:
+        try:
+            values["settings"] = method.Settings.model_validate(values.get("settings") or {})
+        except ValidationError as error:
+            problems += [explain(item, method.Settings, ("settings",)) for item in error.errors()]
+            del values["settings"]
+    try:
+        run = Run.model_validate(values)
+    except ValidationError as error:
+        problems += [explain(item, Run) for item in error.errors()]
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return run
+
+
+def explain(item: Any, model: type[BaseModel], section: tuple[str, ...] = ()) -> str:
+    """One validation error as a sentence that names the setting, the value and the way out."""
+    place = ".".join(str(part) for part in (*section, *item["loc"]))
+    if item["type"] != "extra_forbidden":
+        return f"{place}: {item['msg'].removeprefix('Value error, ')} (given: {item['input']!r})"
+    *inner, name = item["loc"]
+    for part in inner:
+        model = model.model_fields[str(part)].annotation  # type: ignore[assignment]
+    return f"{place}: unknown setting{did_you_mean(str(name), model.model_fields)}. Known here: {', '.join(model.model_fields)}."
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """', did you mean ...?' if a known name is near."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,1 @@
+"""Pure functions on tensors: what the methods are made of."""

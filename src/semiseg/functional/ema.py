@@ -1,0 +1,30 @@
+"""The moving average of a network's weights: the one place where a teacher is changed."""
+
+from __future__ import annotations
+
+import copy
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def frozen_copy(network: M) -> M:
+    """A copy in eval mode that no optimiser sees (`requires_grad` is off)."""
+    return copy.deepcopy(network).requires_grad_(False).eval()
+
+
+@torch.no_grad()
+def ema_update(teacher: nn.Module, student: nn.Module, decay: float, step: int, average_buffers: bool = False) -> None:
+    """teacher = a * teacher + (1 - a) * student with a = min(1 - 1 / (step + 1), decay), in place.
+
+    At step 0 the teacher becomes the student. Integer buffers are copied. `average_buffers`: batch statistics are averaged as
+    well, which a teacher that predicts in eval mode needs; otherwise they are left alone (Tarvainen and Valpola, NeurIPS 2017).
+    """
+    weight = 1 - min(1 - 1 / (step + 1), decay)
+    torch._foreach_lerp_([p.data for p in teacher.parameters()], [p.data for p in student.parameters()], weight)
+    if average_buffers:
+        for mine, theirs in zip(teacher.buffers(), student.buffers(), strict=True):
+            mine.lerp_(theirs, weight) if mine.is_floating_point() else mine.copy_(theirs)

@@ -1,0 +1,12 @@
+"""Every method by its name."""
+
+from semiseg.methods.base import Method, MethodSettings, Stage, Step, Task
+from semiseg.methods.cml import CML
+from semiseg.methods.supervised import Supervised
+
+METHODS: dict[str, type[Method]] = {  # type: ignore[type-arg]
+    "cml": CML,
+    "supervised": Supervised,
+}
+
+__all__ = ["METHODS", "Method", "MethodSettings", "Stage", "Step", "Task"]

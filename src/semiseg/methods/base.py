@@ -1,0 +1,120 @@
+"""What a method is: all of its networks in one module that turns a batch into named losses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from semiseg.case import Batch
+from semiseg.networks import Description
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be segmented: the patch that a step sees, and the network that sees it (channels and classes are the network's)."""
+
+    patch: tuple[int, ...]
+    network: Description
+
+    @property
+    def dimensions(self) -> int:
+        return len(self.patch)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes K, background included."""
+        return self.network.classes
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training with its own losses. `fresh_optimizer`: start without the momentum of the stage before."""
+
+    name: str
+    steps: int
+    fresh_optimizer: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where the training stands. All randomness of a method comes from `generator` (CPU), a pure function of the seed and the step."""
+
+    number: int
+    """0-based, within the stage."""
+    stage: Stage
+    overall: int
+    """0-based, over all stages."""
+    total: int
+    """Steps of all stages together."""
+    generator: torch.Generator
+
+
+class MethodSettings(BaseModel):
+    """Base of every method's settings: unknown names are refused, values are checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+S = TypeVar("S", bound=MethodSettings)
+
+
+class Method(nn.Module, Generic[S]):
+    """Every network and buffer of one method. Most methods override `__init__`, `forward` and `predict_logits` only.
+
+    A parameter with `requires_grad=False` (a teacher) is in no optimiser.
+    """
+
+    title: ClassVar[str]
+    paper: ClassVar[str]
+    year: ClassVar[int]
+    Settings: ClassVar[type[MethodSettings]]
+    uses_unlabeled: ClassVar[bool] = True
+    """False for a control that never looks at unlabelled scans: none are loaded for it."""
+
+    def __init__(self, task: Task, settings: S) -> None:
+        super().__init__()
+        self.task = task
+        self.settings = settings
+
+    def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
+        """Named, weighted loss terms, each a scalar; the engine sums, logs and differentiates them."""
+        raise NotImplementedError
+
+    def predict_logits(self, image: Tensor) -> Tensor:
+        """Logits of a batch of patches: (B, C, *S) -> (B, K, *S). Called in eval mode, without gradients."""
+        raise NotImplementedError
+
+    def predict_views(self, image: Tensor) -> list[Tensor]:
+        """The logits of each view (B, K, *S), for disagreement maps; one view unless the method has more."""
+        return [self.predict_logits(image)]
+
+    def stages(self, steps: int) -> list[Stage]:
+        """How `steps` training steps are divided. The sum of the stages is `steps`."""
+        return [Stage("train", steps)]
+
+    def begin(self, stage: Stage) -> None:
+        """Called once before the first step of a stage (not on resuming within it)."""
+
+    def updates(self, batch: Batch, step: Step) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """(optimizer name, losses) for each parameter update of one step, in order; the code after a `yield` runs after that update."""
+        yield "main", self(batch, step)
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """The parameters of each optimiser, by its name."""
+        return {"main": [p for p in self.parameters() if p.requires_grad]}
+
+    def after_step(self, step: Step) -> None:
+        """Called after the last update of a step, without gradients: moving averages, memories."""
+
+    def watch(self) -> dict[str, Tensor]:
+        """Scalars for the log that are no losses (health of the pseudo-labels), from the last step."""
+        return {}
+
+    def extra(self) -> dict[str, Any]:
+        """Facts for `semiseg methods`: forward passes a step and the like."""
+        return {}

@@ -1,0 +1,135 @@
+"""The folder that a run leaves behind: it describes itself, and prediction needs nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from semiseg.config import Run, validated
+from semiseg.errors import RunFolderError, SettingsError, TrainingError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, which takes its place only when it is whole.
+
+    Raises:
+        TrainingError: the disk is full or not writable; what stood at `path` is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
+        raise TrainingError(f"{path}: could not be written ({error}). The previous one, if any, is kept: make room and resume the run.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths and files of one run."""
+
+    path: Path
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "weights.safetensors"
+
+    @property
+    def state(self) -> Path:
+        """Everything that resuming needs."""
+        return self.path / "state.pt"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.csv"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions"
+
+    @staticmethod
+    def create(path: Path, run: Run) -> RunFolder:
+        """A new run folder that holds the resolved run.
+
+        Raises:
+            RunFolderError: the folder exists and is not empty.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunFolderError(f"{path}: exists already. Go on with it by --resume, or choose another folder with --out.")
+        folder = RunFolder(path)
+        folder.write_text("run.yaml", run.to_yaml())
+        folder.write_json("environment.json", environment())
+        return folder
+
+    @staticmethod
+    def open(path: Path) -> RunFolder:
+        """An existing run folder.
+
+        Raises:
+            RunFolderError: no run.yaml there.
+        """
+        if not (path / "run.yaml").is_file():
+            raise RunFolderError(f"{path}: not a run folder (it has no run.yaml).")
+        return RunFolder(path)
+
+    def run(self) -> Run:
+        """The resolved run, as it was trained."""
+        try:
+            return validated(yaml.safe_load((self.path / "run.yaml").read_text()))
+        except (SettingsError, yaml.YAMLError, KeyError, TypeError) as error:
+            raise RunFolderError(f"{self.path / 'run.yaml'}: not a run that this version reads: {error}") from error
+
+    def write_text(self, name: str, text: str) -> None:
+        with replacing(self.path / name) as temporary:
+            temporary.write_text(text)
+
+    def write_json(self, name: str, value: Any) -> None:
+        self.write_text(name, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+    def read_json(self, name: str) -> Any:
+        path = self.path / name
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def save_weights(self, method: nn.Module) -> None:
+        """The method's networks and buffers as safetensors."""
+        tensors: dict[str, Tensor] = {name: tensor.detach().contiguous() for name, tensor in method.state_dict().items()}
+        with replacing(self.weights) as temporary:
+            save_file(tensors, temporary, metadata={"semiseg": version("semiseg")})
+
+    def load_weights(self, method: nn.Module) -> None:
+        """Load what `save_weights` wrote.
+
+        Raises:
+            RunFolderError: the run has no weights yet, or they are of other networks.
+        """
+        if not self.weights.is_file():
+            raise RunFolderError(f"{self.path}: has no weights.safetensors: the run is not finished. Go on with `semiseg train --resume {self.path}`.")
+        try:
+            method.load_state_dict(load_file(self.weights))
+        except RuntimeError as error:
+            raise RunFolderError(f"{self.weights}: does not fit the networks that run.yaml describes: {error}") from error
+
+
+def environment() -> dict[str, str]:
+    """What a result depends on besides the run: versions and machine."""
+    packages = {name: version(name) for name in ("semiseg", "torch", "numpy", "lightning-fabric")}
+    return {**packages, "python": platform.python_version(), "platform": platform.platform(), "threads": str(os.cpu_count())}

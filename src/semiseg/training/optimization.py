@@ -1,0 +1,52 @@
+"""Optimisers, learning rates, and one parameter update that never takes a non-finite gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, AdamW, Optimizer
+
+from semiseg.config import Training
+from semiseg.functional.schedules import SCHEDULES
+from semiseg.methods import Method, Step
+
+
+def make_optimizers(method: Method[Any], settings: Training) -> dict[str, Optimizer]:
+    """One optimiser for each of the method's parameter groups."""
+    return {name: make_optimizer(parameters, settings) for name, parameters in method.parameter_groups().items()}
+
+
+def make_optimizer(parameters: list[nn.Parameter], settings: Training) -> Optimizer:
+    fused = parameters[0].device.type in ("cpu", "cuda")
+    common = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay, "fused": fused}
+    return SGD(parameters, momentum=0.9, **common) if settings.optimizer == "sgd" else AdamW(parameters, **common)
+
+
+def set_learning_rate(optimizers: Iterable[Optimizer], settings: Training, step: Step) -> float:
+    """Give all optimisers this step's learning rate, and return it."""
+    position = (step.number, step.stage.steps) if settings.schedule_restarts else (step.overall, step.total)
+    rate = settings.learning_rate * SCHEDULES[settings.schedule](*position)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+    return rate
+
+
+def update(losses: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Tensor]:
+    """Sum, differentiate, step. Returns scalars for the log, on the device: `loss`, `gradient_norm`, `skipped`.
+
+    A gradient with a non-finite number is put to zero as a whole and counted, without making the device wait.
+    """
+    loss = torch.stack(list(losses.values())).sum()
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    broken = ~torch.isfinite(norm)
+    for gradient in gradients:
+        gradient.masked_fill_(broken, 0.0)
+    optimizer.step()
+    return {**losses, "loss": loss, "gradient_norm": norm.masked_fill(broken, 0.0), "skipped": broken.float()}

@@ -1,0 +1,22 @@
+"""All randomness of a training as a pure function of (seed, step): nothing needs to be saved to resume exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+
+def derived_seed(*key: int) -> int:
+    """A 63-bit seed out of several numbers, well mixed (NumPy's SeedSequence)."""
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def seed_network(seed: int) -> None:
+    """Before the networks are made: their initial weights depend on `seed` alone."""
+    torch.manual_seed(derived_seed(seed, 0))
+
+
+def seed_step(seed: int, step: int, rank: int = 0) -> torch.Generator:
+    """Seed dropout (torch's own state, by rank) and return the generator of the method's own draws (the same on all ranks)."""
+    torch.manual_seed(derived_seed(seed, 1, step, rank))
+    return torch.Generator().manual_seed(derived_seed(seed, 2, step))

@@ -1,0 +1,194 @@
+"""From a data set to a finished run folder: open, split, prepare, train, and only then look at the test cases."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from semiseg.config import Run, make_run
+from semiseg.data.bank import Bank
+from semiseg.data.dataset import Dataset, Split
+from semiseg.data.folder import open_folder
+from semiseg.data.loader import Loader
+from semiseg.data.prepare import Prepared, prepare
+from semiseg.devices import pick_device
+from semiseg.errors import DataError, RunFolderError
+from semiseg.evaluation import Evaluation
+from semiseg.inference.testing import predict_and_evaluate
+from semiseg.methods import METHODS
+from semiseg.run_folder import RunFolder
+from semiseg.training.fit import Engine, fit
+from semiseg.training.limits import StopRequest
+from semiseg.training.progress import StepProgress
+from semiseg.training.resolve import dataset_layer, resolved
+from semiseg.training.seeds import seed_network
+
+Layers = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a call of `train` or `resume` left. `evaluation`: of the test cases that have labels, once the last step is done."""
+
+    folder: RunFolder
+    finished: bool
+    step: int
+    steps: int
+    evaluation: Evaluation | None = None
+
+
+def train(
+    data: Path | str | Dataset,
+    layers: Layers = (),
+    out: Path | str = "runs/run",
+    device: str = "auto",
+    max_seconds: float | None = None,
+    progress: bool = True,
+    engine: Mapping[str, Any] | None = None,
+) -> Trained:
+    """Train a method and leave a run folder that `load` predicts with.
+
+    Args:
+        data: a folder (see `open_folder`), or a data set, which may hold arrays.
+        layers: nested settings such as `{"method": "cml", "data": {"labeled": 8}}`, later ones winning.
+        out: the new run folder.
+        device: auto, cpu, cuda or mps.
+        max_seconds: stop after this time, so that `resume` can go on.
+        progress: show progress and remaining time on stderr.
+        engine: further fields of `Engine`.
+
+    Raises:
+        SemisegError: settings, data or folder are not usable; all checks come before the first step.
+    """
+    where = pick_device(device)
+    dataset = data if isinstance(data, Dataset) else open_folder(Path(data))
+    folder = None if isinstance(data, Dataset) else str(Path(data).resolve())
+    asked = make_run(dataset_layer(dataset, folder), *layers)
+    split = dataset.split(asked.data.labeled, asked.data.draw)
+    refuse_existing(Path(out))
+    run, labeled, unlabeled = prepared_run(asked, dataset, split, progress)
+    run_folder = RunFolder.create(Path(out), run)
+    run_folder.write_json("split.json", split_ids(split))
+    return carry_on(run, run_folder, split, labeled, unlabeled, Engine(where, StopRequest(max_seconds), progress, **(engine or {})))
+
+
+def resume(
+    folder: Path | str,
+    layers: Layers = (),
+    data: Dataset | None = None,
+    device: str = "auto",
+    max_seconds: float | None = None,
+    progress: bool = True,
+    engine: Mapping[str, Any] | None = None,
+) -> Trained:
+    """Go on with a run that was stopped or killed, exactly where its last saved state is.
+
+    Args:
+        folder: the run folder.
+        layers: settings, if given, must be those of the run.
+        data: the data set, for a run that was trained on arrays in memory.
+
+    Raises:
+        RunFolderError: other settings or other cases than the run's, or no data folder to read.
+    """
+    run_folder = RunFolder.open(Path(folder))
+    run = run_folder.run()
+    refuse_other_settings(run, layers, run_folder)
+    if data is None and run.data.folder is None:
+        raise RunFolderError(f"{folder}: was trained on arrays in memory; give them again as data=...")
+    dataset = data if data is not None else open_folder(Path(str(run.data.folder)))
+    split = dataset.split(run.data.labeled, run.data.draw)
+    if run_folder.read_json("split.json") != split_ids(split):
+        raise RunFolderError(f"{folder}: the data set holds other cases than when the run began. Put them back, or start a new run.")
+    _, labeled, unlabeled = prepared_run(run, dataset, split, progress)
+    return carry_on(
+        run, run_folder, split, labeled, unlabeled, Engine(pick_device(device), StopRequest(max_seconds), progress, **(engine or {}))
+    )
+
+
+def prepared_run(asked: Run, dataset: Dataset, split: Split, show: bool) -> tuple[Run, list[Prepared], list[Prepared]]:
+    """The resolved run, and the prepared labelled and unlabelled scans."""
+    classes = asked.data.classes or split.classes
+    uses_unlabeled = METHODS[asked.method].uses_unlabeled and asked.training.unlabeled_batch > 0
+    if uses_unlabeled and not split.unlabeled:
+        raise DataError(f"{dataset.name}: {asked.method} learns from unlabelled scans, and there are none. Add some, or use method=supervised.")
+    preparation = resolved(asked, dataset, split, classes, ()).preparation
+    cases = [*split.labeled, *(split.unlabeled if uses_unlabeled else ())]
+    with StepProgress("prepare", len(cases), show=show) as bar:
+        prepared = prepare(cases, preparation, len(classes) + 1, progress=lambda done, total: bar.update(done))
+    labeled = [item for item in prepared if item.label is not None]
+    unlabeled = [item for item in prepared if item.label is None]
+    return resolved(asked, dataset, split, classes, [item.image.shape[1:] for item in prepared]), labeled, unlabeled
+
+
+def carry_on(run: Run, folder: RunFolder, split: Split, labeled: list[Prepared], unlabeled: list[Prepared], engine: Engine) -> Trained:
+    """Train from wherever the folder stands to the end, then predict and score the test cases."""
+    training = run.training
+    seed_network(run.seed)
+    method = run.build()
+    loader = Loader(
+        Bank(labeled, engine.device),
+        Bank(unlabeled, engine.device) if unlabeled else None,
+        training.patch,
+        training.labeled_batch,
+        training.unlabeled_batch if unlabeled else 0,
+        run.augmentation,
+        run.seed,
+    )
+    with engine.stop:
+        done = fit(run, method, loader, folder, engine)
+    if done.step < training.steps:
+        if engine.show:
+            print(f"Stopped after step {done.step} of {training.steps}: {engine.stop.reason()}.", file=sys.stderr)
+            print(f"Go on with: semiseg train --resume {folder.path}", file=sys.stderr)
+        return Trained(folder, False, done.step, training.steps)
+    folder.save_weights(method)
+    del method, loader
+    folder.write_json("cost.json", cost(done.seconds, training.steps, engine.device))
+    tested = [case for case in split.test if case.label is not None]
+    evaluation = predict_and_evaluate(folder, tested, engine.device, engine.show) if tested else None
+    return Trained(folder, True, done.step, training.steps, evaluation)
+
+
+def refuse_existing(out: Path) -> None:
+    """Before hours of preparation, what `RunFolder.create` would say after them."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunFolderError(f"{out}: exists already. Go on with it by --resume, or choose another folder with --out.")
+
+
+def refuse_other_settings(run: Run, layers: Layers, folder: RunFolder) -> None:
+    """Raises RunFolderError naming every setting that differs from the run's."""
+    asked = make_run(run.model_dump(), *layers)
+    changed = [
+        f"{name} ({old} -> {new})" for (name, old), (_, new) in zip(flat(run.model_dump()), flat(asked.model_dump()), strict=False) if old != new
+    ]
+    if asked != run:
+        raise RunFolderError(f"{folder.path}: a run is resumed with its own settings; asked to change {', '.join(changed)}. Start a new run for that.")
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested settings as (dotted name, value)."""
+    return [
+        pair
+        for key, value in values.items()
+        for pair in (flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(f"{prefix}{key}", value)])
+    ]
+
+
+def split_ids(split: Split) -> dict[str, list[str]]:
+    """The split as case ids, for the run folder."""
+    return {part: [case.id for case in getattr(split, part)] for part in ("labeled", "unlabeled", "validation", "test")}
+
+
+def cost(seconds: float, steps: int, device: torch.device) -> dict[str, float | str]:
+    """What the training took: time, and peak memory of the process (of the device, on CUDA)."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    memory = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak
+    return {"device": device.type, "seconds": round(seconds, 2), "seconds_per_step": round(seconds / steps, 4), "peak_memory_mb": round(memory / 2**20, 1)}
