@@ -20,7 +20,7 @@ OBLIQUE = np.array([[0.0, -0.5, 0.1, 12.5], [0.7, 0.0, 0.0, -3.0], [0.0, 0.1, 3.
 
 
 def nifti(array: Array, affine: Array | None = None) -> Any:
-    return nibabel.Nifti1Image(array, np.eye(4) if affine is None else affine)  # type: ignore[no-untyped-call]
+    return nibabel.Nifti1Image(array, np.eye(4) if affine is None else affine)
 
 
 def save(path: Path, array: Array) -> Path:

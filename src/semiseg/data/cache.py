@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,10 @@ from semiseg.errors import DataError
 
 VERSION = 1
 """To be raised by whoever changes what is stored: old files are then no longer found."""
+
+
+class CacheError(DataError):
+    """The cache cannot be written to: no fault of a case."""
 
 
 def default_folder() -> Path:
@@ -36,7 +41,7 @@ class Cache:
         It is found by path, size and time of change of each file, by `recipe` and by `VERSION`. With a source in memory nothing is kept.
 
         Raises:
-            DataError: the folder cannot be written to.
+            CacheError: the folder cannot be written to.
         """
         paths = [source for source in sources if isinstance(source, Path)]
         if len(paths) < len(sources):
@@ -57,8 +62,9 @@ class Cache:
             np.save(partial, array)
             partial.replace(path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise DataError(
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise CacheError(
                 f"{self.folder}: prepared scans cannot be kept here ({error}). Free some space, or set SEMISEG_CACHE to another folder."
             ) from error
 

@@ -46,6 +46,12 @@ def raise_faults(faults: Sequence[str], cases: int, most: int) -> None:
         raise DataError("\n  ".join([f"{len(faults)} of {cases} cases cannot be used:", *faults[:most], *rest]))
 
 
+def named(case: Case, error: DataError) -> str:
+    """The message, with the case's id in it: an array in memory has no file name."""
+    message = str(error)
+    return message if case.id in message else f"{case.id}: {message}"
+
+
 def _header_fault(case: Case) -> str | None:
     try:
         shape, geometry = read_header(case.images[0])
@@ -54,7 +60,7 @@ def _header_fault(case: Case) -> str | None:
         if case.label is not None:
             _compare(describe(case.label), *read_label_header(case.label), describe(case.images[0]), shape, geometry)
     except DataError as error:
-        return str(error)
+        return named(case, error)
     return None
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from semiseg.case import Array, Case
-from semiseg.data.cache import Cache
-from semiseg.data.check import check_classes, check_headers, raise_faults
+from semiseg.data.cache import Cache, CacheError
+from semiseg.data.check import check_classes, check_headers, named, raise_faults
 from semiseg.data.formats import describe, read_image, read_label
 from semiseg.errors import DataError, SettingsError
 
@@ -109,6 +109,7 @@ def prepare(
     Raises:
         DataError: one message on all faulty cases (the first 10 by name): files missing or damaged, image and label that do not
             match in shape or place, label values out of range.
+        CacheError: prepared scans cannot be kept.
     """
     check_headers(cases, MOST_FAULTS)
     store = Cache(cache)
@@ -118,23 +119,25 @@ def prepare(
         running: dict[Future[tuple[Array, Array | None]], int] = {
             pool.submit(_prepare_case, case, preparation, classes, store): i for i, case in enumerate(cases)
         }
-        for done, future in enumerate(as_completed(running), start=1):
-            try:
-                prepared[running[future]] = future.result()
-            except DataError as error:
-                faults[running[future]] = str(error)
-            if progress is not None:
-                progress(done, len(cases))
+        try:
+            for done, future in enumerate(as_completed(running), start=1):
+                try:
+                    prepared[running[future]] = future.result()
+                except CacheError:
+                    raise
+                except DataError as error:
+                    faults[running[future]] = named(cases[running[future]], error)
+                if progress is not None:
+                    progress(done, len(cases))
+        finally:
+            pool.shutdown(cancel_futures=True)  # an interrupt, or a full disk, does not wait for the cases not yet begun
     raise_faults([faults[i] for i in sorted(faults)], len(cases), MOST_FAULTS)
     return [item for case, arrays in zip(cases, prepared, strict=True) if arrays for item in _items(case, *arrays, preparation)]
 
 
 def _prepare_case(case: Case, preparation: Preparation, classes: int, store: Cache) -> tuple[Array, Array | None]:
     settings = preparation.model_dump_json()
-    try:
-        image = store.get(case.images, f"image {settings}", lambda: _cut(prepare_image(read_case_image(case), preparation), preparation, 1))
-    except DataError as error:
-        raise error if any(describe(source) in str(error) for source in case.images) else DataError(f"{case.id}: {error}") from error
+    image = store.get(case.images, f"image {settings}", lambda: _cut(prepare_image(read_case_image(case), preparation), preparation, 1))
     source = case.label
     if source is None:
         return image, None

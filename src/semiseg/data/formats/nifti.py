@@ -53,7 +53,7 @@ def write_label(path: Path, labels: Array, geometry: Geometry) -> None:
 
     if suffix(path) not in SUFFIXES:
         raise DataError(f"{path}: masks are written as NIfTI; expected a name that ends with {' or '.join(SUFFIXES)}.")
-    image: Any = nibabel.Nifti1Image(labels.astype(_label_type(labels, path)), geometry.affine)  # type: ignore[no-untyped-call]
+    image: Any = nibabel.Nifti1Image(labels.astype(_label_type(labels, path)), geometry.affine)
     image.header.set_xyzt_units("mm")
     image.set_qform(geometry.affine, code=geometry.codes[0])
     image.set_sform(geometry.affine, code=geometry.codes[1])
