@@ -1,4 +1,4 @@
-"""Keeps small grids in float32 where a CPU computes in lower precision."""
+"""Keeps small grids in float32 on a CPU under autocast."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ deepest of a network, a few percent of its work.
 
 
 class Stage(nn.Sequential):
-    """Layers in a row, in float32 where their grid is small and autocast is on for the CPU; elsewhere autocast decides.
+    """Layers in a row; on a CPU, where their grid is small, without autocast, so in the precision of their weights (float32).
 
     Args:
         layers: run one after the other.
@@ -29,15 +29,17 @@ class Stage(nn.Sequential):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self._needs_float32(x):
+        if x.device.type != "cpu" or self._smallest_grid(x) > SMALL_GRID:
             return self._run(x)
         with torch.autocast("cpu", enabled=False):
-            return self._run(x.float())
+            return self._run(x.to(self._weight_dtype()))
 
-    def _needs_float32(self, x: Tensor) -> bool:
-        if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-            return False
-        return math.prod(side // self.stride for side in x.shape[2:]) <= SMALL_GRID
+    def _smallest_grid(self, x: Tensor) -> int:
+        return math.prod([side // self.stride for side in x.shape[2:]])
+
+    def _weight_dtype(self) -> torch.dtype:
+        """float32, unless the whole network was converted."""
+        return next(self.parameters()).dtype
 
     def _run(self, x: Tensor) -> Tensor:
         for layer in self:

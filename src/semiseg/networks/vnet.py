@@ -23,7 +23,7 @@ DECODER_UNITS = (3, 3, 2, 1)
 
 @dataclass(frozen=True)
 class VNet(FiveLevels):
-    """The V-Net that the field trains on LA and Pancreas-CT (Milletari et al., 3DV 2016; this form, without residuals, from UA-MT, MICCAI 2019).
+    """The V-Net that the field trains on LA and Pancreas-CT (Milletari et al., 3DV 2016; without residuals, from UA-MT, MICCAI 2019).
 
     9,448,866 parameters in 3D with 1 channel and 2 classes. Works in 2D too.
 
