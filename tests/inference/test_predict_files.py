@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+
+from semiseg.config import make_run
+from semiseg.errors import DataError
+from semiseg.inference.files import find_scans, predict_files
+from semiseg.inference.predictor import Predictor
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    torch.manual_seed(0)
+    values = {"data": {"channels": 1, "classes": ["one"]}, "network": {"width": 4}, "training": {"patch": [16, 16, 16]}}
+    run = make_run(values)
+    return Predictor(run, run.build(), torch.device("cpu"), "32-true")
+
+
+def write_scan(path: Path, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.random.default_rng(seed).normal(size=(16, 17, 18)).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(image, np.diag([1.0, 2.0, 3.0, 1.0])), path)
+    return path
+
+
+def test_one_bad_scan_does_not_stop_the_others(tmp_path: Path, predictor: Predictor) -> None:
+    for name in ("a", "c"):
+        write_scan(tmp_path / "scans" / f"{name}.nii.gz")
+    (tmp_path / "scans" / "b.nii.gz").write_bytes(b"not a scan")
+    calls: list[tuple[int, int]] = []
+    results = predict_files(predictor, find_scans([tmp_path / "scans"]), tmp_path / "masks", progress=lambda *done: calls.append(done))
+    assert [result.status for result in results] == ["predicted", "failed", "predicted"]
+    assert "b.nii.gz" in results[1].message
+    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == ["a.nii.gz", "c.nii.gz"]
+    assert calls == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_what_is_there_is_passed_over_unless_it_shall_be_overwritten(tmp_path: Path, predictor: Predictor) -> None:
+    source, mask = write_scan(tmp_path / "a.nii.gz"), tmp_path / "masks" / "a.nii.gz"
+    predict_files(predictor, [source], tmp_path / "masks")
+    before = nibabel.Nifti1Image.from_filename(mask).get_fdata()
+    mask.write_bytes(b"mine")
+    assert predict_files(predictor, [source], tmp_path / "masks")[0].status == "skipped"
+    assert mask.read_bytes() == b"mine"
+    assert predict_files(predictor, [source], tmp_path / "masks", overwrite=True)[0].status == "predicted"
+    assert (nibabel.Nifti1Image.from_filename(mask).get_fdata() == before).all()
+
+
+def test_uncertainty_is_written_in_whole_percent(tmp_path: Path, predictor: Predictor) -> None:
+    predict_files(predictor, [write_scan(tmp_path / "a.nii.gz")], tmp_path / "masks", uncertainty=True)
+    image = nibabel.Nifti1Image.from_filename(tmp_path / "masks" / "uncertainty" / "a.nii.gz")
+    assert image.shape == (16, 17, 18)
+    assert image.get_data_dtype() == np.uint8
+    assert 0 <= image.get_fdata().min() <= image.get_fdata().max() <= 100
+
+
+def test_a_mask_never_takes_the_place_of_a_scan(tmp_path: Path, predictor: Predictor) -> None:
+    source = write_scan(tmp_path / "a.nii.gz")
+    with pytest.raises(DataError, match="would take the scan's place"):
+        predict_files(predictor, [source], tmp_path, overwrite=True)
+
+
+def test_two_scans_of_one_name_are_refused(tmp_path: Path, predictor: Predictor) -> None:
+    sources = [write_scan(tmp_path / part / "a.nii.gz") for part in "xy"]
+    with pytest.raises(DataError, match=r"y/a.nii.gz: its mask would have the name of that of .*x/a.nii.gz"):
+        predict_files(predictor, sources, tmp_path / "masks")
+
+
+def test_scans_are_found_in_a_folder_or_in_its_images(tmp_path: Path) -> None:
+    a, b = write_scan(tmp_path / "data" / "images" / "b.nii.gz"), write_scan(tmp_path / "data" / "images" / "a.nii")
+    (tmp_path / "data" / "images" / ".hidden.nii.gz").touch()
+    (tmp_path / "data" / "images" / "notes.txt").touch()
+    assert find_scans([tmp_path / "data"]) == find_scans([tmp_path / "data" / "images"]) == [b, a]
+    assert find_scans([a]) == [a]
+    with pytest.raises(DataError, match="no such file or folder"):
+        find_scans([tmp_path / "nowhere"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="holds no scans; expected files that end with"):
+        find_scans([tmp_path / "empty"])
