@@ -1,0 +1,26 @@
+"""`semiseg demo`: synthetic scans, a training with and without the unlabelled ones, a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semiseg.cli.output import AsJson, print_json, print_text
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("semiseg-demo"),
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of each method.")] = 150,
+    seed: Annotated[int, typer.Option(min=0, help="Of scans and trainings.")] = 1337,
+    as_json: AsJson = False,
+) -> None:
+    """Two minutes on a laptop: what the unlabelled scans are worth, with pictures."""
+    from semiseg.reporting.demo import run_demo
+
+    result = run_demo(out, steps=steps, seed=seed)
+    if as_json:
+        print_json(result)
+    else:
+        print_text("\n".join(f"{name}: {value}" for name, value in result.items()))

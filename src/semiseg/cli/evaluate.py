@@ -1,0 +1,53 @@
+"""`semiseg evaluate`: scores of masks against reference masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from semiseg.cli.output import AsJson, print_json, print_text
+from semiseg.cli.predict import split_names
+
+if TYPE_CHECKING:
+    from semiseg.evaluation.pairs import Pair
+
+
+def evaluate(
+    predictions: Annotated[Path, typer.Argument(help="A mask, or a folder of masks.", show_default=False)],
+    references: Annotated[Path, typer.Argument(help="The true mask, or a folder of them.", show_default=False)],
+    classes: Annotated[
+        str | None, typer.Option(help="Names of the classes 1, 2, ...: a,b,c. Default: class_1, ... as the references hold.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="Also write every score to this .csv or .json file.", show_default=False)] = None,
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Count a missing prediction as a failure.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Cases scored at once.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Dice, Jaccard, HD95 and surface distances, per class and case."""
+    if to is not None and to.suffix not in (".csv", ".json"):
+        raise typer.BadParameter(f"{to}: expected a name that ends with .csv or .json.", param_hint="--to")
+    from semiseg.evaluation.evaluate import evaluate as score
+    from semiseg.evaluation.evaluate import match_pairs
+    from semiseg.training.progress import StepProgress
+
+    pairs = match_pairs(predictions, references, allow_missing)
+    names = split_names(classes) or found_classes(pairs)
+    with StepProgress("evaluate", len(pairs)) as bar:
+        evaluation = score(pairs, names, workers, lambda done, total: bar.update(done))
+    if to is not None:
+        (evaluation.to_csv if to.suffix == ".csv" else evaluation.to_json)(to)
+    if as_json:
+        print_json(evaluation.as_dict())
+    else:
+        print_text(evaluation.to_text())
+
+
+def found_classes(pairs: Sequence[Pair]) -> tuple[str, ...]:
+    """Names for as many classes as the references hold."""
+    from semiseg.case import Case
+    from semiseg.data.dataset import find_classes
+
+    return find_classes(Case(pair.id, (), pair.reference) for pair in pairs)

@@ -1,0 +1,79 @@
+"""`semiseg predict` and `semiseg import-weights`: masks from a run folder, and a run folder from released weights."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from semiseg.cli.output import FAILED, AsJson, Device, print_json, print_note, print_text
+
+if TYPE_CHECKING:
+    from semiseg.inference.files import PredictedFile
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="The run folder.", show_default=False)],
+    inputs: Annotated[list[Path], typer.Argument(help="Scans, or folders of scans.", show_default=False)],
+    to: Annotated[Path, typer.Option(help="Folder of the masks.", show_default=False)],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Predict again what has a mask already.")] = False,
+    uncertainty: Annotated[bool, typer.Option("--uncertainty", help="Also write maps of uncertainty, in percent.")] = False,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Write a mask for each scan, in the scan's own geometry. Exit code 1: some scans failed, the others are done."""
+    from semiseg.inference.files import find_scans, predict_files
+    from semiseg.inference.predictor import load
+    from semiseg.training.progress import StepProgress
+
+    sources = find_scans(inputs)
+    predictor = load(run, device)
+    with StepProgress("predict", len(sources)) as bar:
+        results = predict_files(predictor, sources, to, overwrite, uncertainty, lambda done, total: bar.update(done))
+    report(results, to, as_json)
+    if any(result.status == "failed" for result in results):
+        raise typer.Exit(FAILED)
+
+
+def report(results: Sequence[PredictedFile], to: Path, as_json: bool) -> None:
+    """What became of the scans; failures on stderr too."""
+    counts = Counter[str](result.status for result in results)
+    if as_json:
+        print_json(
+            {"to": to, **{status: counts[status] for status in ("predicted", "skipped", "failed")}, "files": [asdict(r) for r in results]}
+        )
+    else:
+        said = {"predicted": "predicted", "skipped": "there already (--overwrite predicts them again)", "failed": "failed"}
+        print_text(f"{to}: " + ", ".join(f"{counts[status]} {words}" for status, words in said.items() if counts[status]))
+    for result in results:
+        if result.status == "failed":
+            print_note(
+                f"failed: {result.message}" if str(result.source) in result.message else f"failed: {result.source}: {result.message}"
+            )
+
+
+def import_weights(
+    file: Annotated[Path, typer.Argument(help="The .pth of the authors' code of CML.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The run folder to make.", show_default=False)],
+    classes: Annotated[str | None, typer.Option(help="Names of the foreground classes: a,b,c.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a run folder that predicts out of released CML weights (LA, ACDC)."""
+    from semiseg.inference.imported import import_weights as imported
+
+    folder = imported(file, out, split_names(classes))
+    run = folder.run()
+    if as_json:
+        print_json({"run": folder.path, "method": run.method, "classes": run.data.classes, "patch": run.training.patch})
+    else:
+        print_text(f"{folder.path}: {run.method}, classes {', '.join(run.data.classes)}")
+        print_text(f"Predict with: semiseg predict {folder.path} SCANS --to MASKS")
+
+
+def split_names(text: str | None) -> tuple[str, ...]:
+    """`a, b` as ("a", "b")."""
+    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
