@@ -98,10 +98,15 @@ class Network(nn.Module):
 
 def check_sides(sides: Sequence[int], dimensions: int) -> None:
     """Raises SettingsError where an input of `sides` voxels would not come back from the bottleneck in its own size."""
-    size = " x ".join(str(side) for side in sides)
     if len(sides) != dimensions:
-        raise SettingsError(f"input of {size} voxels: the network expects {dimensions} sides. Change the patch or the network.")
+        raise SettingsError(f"input of {_size(sides)} voxels: the network expects {dimensions} sides. Change the patch or the network.")
     for side in sides:
         if side % DIVISOR:
             larger = -(-side // DIVISOR) * DIVISOR
-            raise SettingsError(f"input of {size} voxels: side {side} is not a multiple of {DIVISOR}. Use {larger}, or pad the image.")
+            raise SettingsError(
+                f"input of {_size(sides)} voxels: side {side} is not a multiple of {DIVISOR}. Use {larger}, or pad the image."
+            )
+
+
+def _size(sides: Sequence[int]) -> str:
+    return " x ".join(str(side) for side in sides)
