@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,41 @@ def _legend(figure: Figure, classes: Sequence[str], outlined: bool) -> None:
     if outlined:
         handles.append(Line2D([], [], color="white", linewidth=1.0, label="outline of the label"))
     figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, labelcolor="white", fontsize=8)
+
+
+def loss_curves(logs: Mapping[str, Path], dark: bool = False) -> bytes:
+    """A PNG: the sum of the losses over the steps, one panel a method (sums of different terms share no scale).
+
+    Args:
+        logs: log.csv of each run, by the name of the method. Dashed lines mark where a stage ends.
+        dark: drawn for a dark page.
+    """
+    ink, paper = ("#d8dce2", "#14171c") if dark else ("#333333", "#ffffff")
+    figure = Figure(figsize=(4.4 * len(logs), 2.4), dpi=DPI, facecolor=paper, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(logs), squeeze=False)[0]
+    for axes, (name, log) in zip(panels, logs.items(), strict=True):
+        steps, losses, borders = _read_losses(log)
+        axes.plot(steps, losses, color=COLORS[1] if dark else COLORS[6], linewidth=1.2)
+        for border in borders:
+            axes.axvline(border, color=ink, linewidth=0.8, linestyle="--")
+        axes.set_title(name, color=ink, fontsize=9)
+        axes.set_xlabel("step", color=ink, fontsize=8)
+        axes.set(facecolor=paper, ylim=(0, None))
+        axes.tick_params(colors=ink, labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(ink)
+    panels[0].set_ylabel("loss", color=ink, fontsize=8)
+    return _png(figure)
+
+
+def _read_losses(log: Path) -> tuple[list[int], list[float], list[int]]:
+    """Steps, their losses, and the last step of each stage but the last."""
+    with log.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    steps = [int(row["step"]) for row in rows]
+    borders = [int(row["step"]) for row, after in pairwise(rows) if row["stage"] != after["stage"]]
+    return steps, [float(row["loss"]) for row in rows], borders
 
 
 def _png(figure: Figure) -> bytes:
