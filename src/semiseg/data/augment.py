@@ -1,0 +1,141 @@
+"""Changes to a batch of patches on its device: all randomness is drawn first (`make_params`), then applied (`apply`)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from semiseg.case import Array
+from semiseg.data.sampling import Symmetry, generator
+
+
+class Augmentation(BaseModel):
+    """How patches are varied. Everything but the symmetry is off by default.
+
+    Each number is the end of a uniform range, drawn for each patch. To come near to the field's ACDC code:
+    `symmetry: in_plane_released, symmetry_probability: 0.5, rotate: 20, rotate_probability: 0.25`. What differs: there a patch is either
+    turned or rotated (a half, a quarter, and a quarter as it is), here both are drawn on their own; there angles are whole degrees from
+    -20 to 19, here any; there slices are rotated before they are resized, by nearest neighbour, here after, the image linearly.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    symmetry: Symmetry = Field(
+        "none", description="quarter turns and mirrors: none, flips, in_plane (all 8), in_plane_released (the 4 mirrored ones)"
+    )
+    symmetry_probability: float = Field(1.0, ge=0, le=1, description="how often a patch takes part in the symmetry")
+    rotate: float = Field(0.0, ge=0, le=180, description="degrees, in the plane of the first two axes")
+    rotate_probability: float = Field(1.0, ge=0, le=1, description="how often a patch is rotated")
+    scale: float = Field(0.0, ge=0, lt=1, description="0.15: between 0.85 and 1.15 times as large")
+    contrast: float = Field(0.0, ge=0, lt=1, description="0.2: differences from the patch's mean are multiplied by 0.8 to 1.2")
+    brightness: float = Field(0.0, ge=0, description="added, in standard deviations of the patch")
+    gamma: float = Field(0.0, ge=0, description="0.3: exponents from exp(-0.3) to exp(0.3), on the patch brought to 0..1 and back")
+    noise: float = Field(0.0, ge=0, description="Gaussian, of up to so many standard deviations of the patch")
+
+
+@dataclass(frozen=True, eq=False)
+class Params:
+    """What happens to each patch of a batch; every array is (B,) float32, on the host."""
+
+    angle: Array
+    """Radians, from the first axis to the second."""
+    scale: Array
+    contrast: Array
+    brightness: Array
+    gamma: Array
+    noise: Array
+    noise_seed: int
+
+
+def make_params(settings: Augmentation, seed: int, step: int, stream: str, count: int) -> Params:
+    """Draw the changes for the batch at `step`: a pure function of its arguments."""
+    random = generator(seed, f"augmentation of {stream}", step)
+
+    def around(center: float, reach: float) -> Array:
+        return random.uniform(center - reach, center + reach, count).astype(np.float32)
+
+    rotated = random.random(count) < settings.rotate_probability
+    return Params(
+        angle=around(0, math.radians(settings.rotate)) * rotated,
+        scale=around(1, settings.scale),
+        contrast=around(1, settings.contrast),
+        brightness=around(0, settings.brightness),
+        gamma=np.exp(around(0, settings.gamma)),
+        noise=random.uniform(0, settings.noise, count).astype(np.float32),
+        noise_seed=int(random.integers(2**62)),
+    )
+
+
+def apply(params: Params, image: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    """Apply the changes on the device of `image`, without waiting for it.
+
+    What comes into a patch from outside is 0, and background. A change that is off for the whole batch costs nothing.
+
+    Args:
+        params: of as many patches as the batch has.
+        image: (B, C, *S) float.
+        label: (B, *S) integer, or None.
+
+    Returns:
+        image and label of the same shapes and types; the arguments are left as they were.
+    """
+    moved = np.flatnonzero((params.angle != 0) | (params.scale != 1))
+    if moved.size:
+        rows, matrix = _on(moved, image), _on(sampling_matrix(params, tuple(image.shape[2:]))[moved], image)
+        image = image.index_copy(0, rows, _warp(image.index_select(0, rows), matrix, "bilinear"))
+        if label is not None:
+            warped = _warp(label.index_select(0, rows)[:, None].float(), matrix, "nearest")[:, 0]
+            label = label.index_copy(0, rows, warped.to(label.dtype))
+    return _change_intensities(params, image), label
+
+
+def sampling_matrix(params: Params, spatial: tuple[int, ...]) -> Array:
+    """Where each voxel of the result is taken from, as `affine_grid` wants it. (B, D, D + 1) float32
+
+    Turned and scaled about the centre in voxels, then expressed in `affine_grid`'s coordinates, in which every side runs from -1 to 1
+    whatever its length, and the last axis comes first.
+    """
+    dimensions, half = len(spatial), np.asarray(spatial) / 2
+    matrix = np.tile(np.eye(dimensions), (len(params.angle), 1, 1))
+    cosine, sine = np.cos(params.angle), np.sin(params.angle)
+    matrix[:, 0, 0], matrix[:, 0, 1], matrix[:, 1, 0], matrix[:, 1, 1] = cosine, sine, -sine, cosine
+    matrix = matrix / params.scale[:, None, None] * half[None, None, :] / half[None, :, None]
+    reversed_axes = matrix[:, ::-1, ::-1]
+    return np.concatenate([reversed_axes, np.zeros((len(matrix), dimensions, 1))], axis=2).astype(np.float32)
+
+
+def _warp(image: Tensor, matrix: Tensor, mode: str) -> Tensor:
+    grid = F.affine_grid(matrix, list(image.shape), align_corners=False)
+    return F.grid_sample(image, grid, mode=mode, padding_mode="zeros", align_corners=False)
+
+
+def _change_intensities(params: Params, image: Tensor) -> Tensor:
+    axes = tuple(range(2, image.ndim))
+    if (params.contrast != 1).any() or params.brightness.any():
+        deviation, mean = torch.std_mean(image, axes, keepdim=True)
+        image = (image - mean) * _each(params.contrast, image) + mean + _each(params.brightness, image) * deviation
+    if (params.gamma != 1).any():
+        low, high = image.amin(axes, keepdim=True), image.amax(axes, keepdim=True)
+        extent = (high - low).clamp_min(torch.finfo(image.dtype).tiny)
+        image = ((image - low) / extent).clamp(0, 1) ** _each(params.gamma, image) * extent + low
+    if params.noise.any():
+        random = torch.Generator(image.device).manual_seed(params.noise_seed)
+        noise = torch.randn(image.shape, generator=random, device=image.device, dtype=image.dtype)
+        image = image + noise * _each(params.noise, image) * image.std(axes, keepdim=True)
+    return image
+
+
+def _each(values: Array, image: Tensor) -> Tensor:
+    """One number a patch, to be multiplied with a batch. (B, 1, 1, ...)"""
+    return _on(values, image).reshape(-1, *[1] * (image.ndim - 1))
+
+
+def _on(values: Array, image: Tensor) -> Tensor:
+    """`values` on the image's device, by a copy that the host does not wait for."""
+    tensor = torch.from_numpy(np.ascontiguousarray(values))
+    return tensor.pin_memory().to(image.device, non_blocking=True) if image.device.type == "cuda" else tensor.to(image.device)
