@@ -82,5 +82,5 @@ def test_la_is_loaded_as_published(la_folder: Path, tmp_path: Path) -> None:
     labeled, unlabeled = (Bank(prepare(cases, dataset.preparation, 2, tmp_path)) for cases in (split.labeled, split.unlabeled[:2]))
     batch = Loader(labeled, unlabeled, (112, 112, 80), 4, 4, Augmentation(symmetry="in_plane"), 1337)(0)
     assert batch.images().shape == (8, 1, 112, 112, 80)
-    assert set(batch.labeled.label.unique().tolist()) == {0, 1}
+    assert (batch.labeled.label.min(), batch.labeled.label.max()) == (0, 1)
     assert batch.images().isfinite().all()
