@@ -22,6 +22,7 @@ def methods(
     name: Annotated[str | None, typer.Argument(help="One method, for its settings.", show_default=False)] = None, as_json: AsJson = False
 ) -> None:
     """List the methods, or the settings of one."""
+    from semiseg.config import did_you_mean
     from semiseg.methods import METHODS
 
     if name is None:
@@ -36,7 +37,7 @@ def methods(
             )
         return
     if name not in METHODS:
-        raise SettingsError(f"no method is called {name!r}. There are: {', '.join(METHODS)}.")
+        raise SettingsError(f"no method is called {name!r}{did_you_mean(name, METHODS)}. There are: {', '.join(METHODS)}.")
     describe(method_facts(name, METHODS[name]), METHODS[name], as_json)
 
 
@@ -47,8 +48,8 @@ def describe(facts: dict[str, Any], method: type[Method[Any]], as_json: bool) ->
         print_json({**facts, "settings": settings})
         return
     print_text(f"{facts['title']} ({facts['name']}): {facts['paper']}\nparameters 2D / 3D: {in_words(facts['parameters'])}\n")
-    rows = [(s["name"], str(s["default"]), s["allowed"], s["description"]) for s in settings]
-    print_table("Change one with --set settings.NAME=VALUE", ("setting", "default", "allowed", "meaning"), rows)
+    rows = [(s["name"], shown(s["default"]), f"{s['description']} [{s['allowed']}]") for s in settings]
+    print_table("Change one with --set settings.NAME=VALUE", ("setting", "default", "meaning [allowed]"), rows)
 
 
 def method_facts(name: str, method: type[Method[Any]]) -> dict[str, Any]:
@@ -76,6 +77,11 @@ def count_parameters(method: type[Method[Any]], dimensions: int) -> int | None:
 def in_words(parameters: dict[str, int | None]) -> str:
     """12,345,678 as 12.3 M."""
     return " / ".join("-" if count is None else f"{count / 1e6:.1f} M" for count in parameters.values())
+
+
+def shown(value: Any) -> str:
+    """A default as people write it: 0.6667 for two thirds."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def setting_facts(name: str, field: FieldInfo) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from semiseg.errors import SemisegError
 
-WIDE = 200
+WIDE = 160
 FAILED = 1
 STOPPED_EARLY = 3
 """The training can be resumed."""
@@ -59,14 +59,14 @@ def print_text(text: str) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on stdout; as wide as its text where there is no terminal to fit."""
+    """A table on stdout, its last column wrapped; as wide as a file may be where there is no terminal to fit."""
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, no_wrap=column != columns[-1])
     for row in rows:
         table.add_row(*map(Text, row))
-    console = Console()
-    console.print(table, width=None if console.is_terminal else WIDE)
+    console = Console() if Console().is_terminal else Console(width=WIDE)
+    console.print(table)
 
 
 def _plain(value: Any) -> Any:

@@ -22,6 +22,9 @@ PUBLISHED: dict[int, tuple[str, dict[str, Any]]] = {
 }
 """Dimensions -> the published run that such weights come from, and what its data set adds (ACDC volumes are (slices, H, W))."""
 
+NOT_A_STATE_DICT = "not a plain state dict of PyTorch"
+WAY_OUT = "Save the network's state_dict() alone."
+
 
 def import_weights(file: Path, out: Path, classes: Sequence[str] = ()) -> RunFolder:
     """A run folder that predicts with released CML weights: the 3D V-Net pair (LA) or the 2D U-Net (ACDC).
@@ -54,15 +57,16 @@ def import_weights(file: Path, out: Path, classes: Sequence[str] = ()) -> RunFol
     return folder
 
 
-def _read(file: Path) -> Any:
+def _read(file: Path) -> dict[str, Any]:
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
+        state = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise DataError("no such file.") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise DataError(
-            f"not a plain state dict of PyTorch ({str(error).splitlines()[0]}). Save the network's state_dict() alone."
-        ) from error
+        raise DataError(f"{NOT_A_STATE_DICT} ({str(error).splitlines()[0]}). {WAY_OUT}") from error
+    if not isinstance(state, dict):
+        raise DataError(f"{NOT_A_STATE_DICT} (but of type {type(state).__name__}). {WAY_OUT}")
+    return state
 
 
 def _published_run(description: UNet | VNet, classes: tuple[str, ...]) -> Run:
