@@ -227,3 +227,10 @@ def test_a_training_can_be_stopped_resumed_and_used(tmp_path: Path, data_folder:
     again = CLI.invoke(app, line)
     assert again.exit_code == 1
     assert "exists already" in again.stderr
+
+
+def test_the_demo_does_not_write_over_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").touch()
+    done = CLI.invoke(app, ["demo", "--out", str(tmp_path)])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "exists already" in done.stderr

@@ -12,15 +12,17 @@ from semiseg.cli.output import AsJson, print_json, print_text
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("semiseg-demo"),
-    steps: Annotated[int, typer.Option(min=1, help="Training steps of each method.")] = 150,
-    seed: Annotated[int, typer.Option(min=0, help="Of scans and trainings.")] = 1337,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Training steps of each method. Default: enough to learn.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of scans and trainings.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Two minutes on a laptop: what the unlabelled scans are worth, with pictures."""
+    """A few minutes on a laptop: what the unlabelled scans are worth, with pictures."""
     from semiseg.reporting.demo import run_demo
 
     result = run_demo(out, steps=steps, seed=seed)
     if as_json:
         print_json(result)
     else:
-        print_text("\n".join(f"{name}: {value}" for name, value in result.items()))
+        print_text(f"{result['table']}\nreport: {result['report']}\npicture: {result['picture']}")
