@@ -96,7 +96,9 @@ def pictures(runs: Finished, test: Sequence[Case]) -> Section:
     chosen = {"Worst": order[0], "Median": order[(len(order) - 1) // 2]}
     cases = {case.id: case for case in test}
     shown = tuple(picture(kind, cases[case], runs) for kind, case in reversed(chosen.items()))
-    return Section("Pictures", "Cases are chosen by the mean Dice over all methods. Each row is the slice that shows most of the label.", (), shown)
+    return Section(
+        "Pictures", "Cases are chosen by the mean Dice over all methods. Each row is the slice that shows most of the label.", (), shown
+    )
 
 
 def picture(kind: str, case: Case, runs: Finished) -> Picture:
@@ -104,7 +106,8 @@ def picture(kind: str, case: Case, runs: Finished) -> Picture:
     example = read_example(case, runs)
     classes = next(iter(runs.values()))[1].classes
     said = "; ".join(f"{name}: {remark}" for name, remark in example.remarks.items())
-    alt = f"Slices of scan {case.id} in columns: the scan, its label, and the predictions of {' and '.join(runs)} with the label's outline. {said}."
+    drawn = f"the scan, its label, and the predictions of {' and '.join(runs)} with the label's outline"
+    alt = f"Slices of scan {case.id} in columns: {drawn}. {said}."
     return Picture(slices_figure(example, classes), alt, f"{kind} case, {case.id}. {said}.")
 
 
@@ -123,27 +126,36 @@ def course(folders: Mapping[str, RunFolder]) -> Section:
     """How the losses fell, and what the training took."""
     logs = {name: folder.log for name, folder in folders.items()}
     alt = f"Curves of the training loss over the steps: {', '.join(folders)}."
-    curves = Picture(loss_curves(logs), alt, "Sum of the losses; methods add up different terms. A dashed line is the end of a stage.", loss_curves(logs, dark=True))
+    caption = "Sum of the losses; methods add up different terms. A dashed line is the end of a stage."
+    curves = Picture(loss_curves(logs), alt, caption, dark=loss_curves(logs, dark=True))
     costs = {name: folder.read_json("cost.json") for name, folder in folders.items()}
-    rows = tuple((name, c["device"], f"{c['seconds']:.0f}", f"{c['seconds_per_step']:.3f}", f"{c['peak_memory_mb']:.0f}") for name, c in costs.items())
-    table = Table(("Method", "Device", "Seconds", "Seconds a step", "Peak memory [MB]"), rows)
+    rows = [
+        (name, c["device"], f"{c['seconds']:.0f}", f"{c['seconds_per_step']:.3f}", f"{c['peak_memory_mb']:.0f}")
+        for name, c in costs.items()
+    ]
+    table = Table(("Method", "Device", "Seconds", "Seconds a step", "Peak memory [MB]"), tuple(rows))
     return Section("Training", tables=(("What the training took.", table),), pictures=(curves,))
 
 
 def settings(folders: Mapping[str, RunFolder]) -> Section:
-    """Every setting of every run, one column a run."""
+    """Every setting of every run."""
     values = {name: dict(flat(folder.run().model_dump(mode="json"))) for name, folder in folders.items()}
-    names = dict.fromkeys(key for run in values.values() for key in run)
-    rows = tuple((key, *(run.get(key, "–") for run in values.values())) for key in names)
-    return Section("Settings", tables=(("As in run.yaml of each run folder.", Table(("Setting", *folders), rows, numeric=False)),))
+    return Section("Settings", tables=(("As in run.yaml of each run folder.", side_by_side("Setting", values)),))
 
 
 def environment(folders: Mapping[str, RunFolder]) -> Section:
     """Versions and machine of each run."""
     values = {name: folder.read_json("environment.json") for name, folder in folders.items()}
+    return Section("Environment", tables=(("What the result depends on besides the settings.", side_by_side("Part", values)),))
+
+
+def side_by_side(head: str, values: Mapping[str, Mapping[str, str]]) -> Table:
+    """One column a run, the methods' own settings last, a dash where a run has no such value."""
     names = dict.fromkeys(key for run in values.values() for key in run)
-    rows = tuple((key, *(str(run.get(key, "–")) for run in values.values())) for key in names)
-    return Section("Environment", tables=(("What the result depends on besides the settings.", Table(("Part", *folders), rows, numeric=False)),))
+    rows = tuple(
+        (key, *(run.get(key, "–") for run in values.values())) for key in sorted(names, key=lambda name: name.startswith("settings."))
+    )
+    return Table((head, *values), rows, numeric=False)
 
 
 def flat(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:
@@ -158,4 +170,6 @@ def text(value: object) -> str:
     """A setting as people write it."""
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "–"
+    if isinstance(value, float):
+        return f"{value:g}"
     return "–" if value is None else str(value)

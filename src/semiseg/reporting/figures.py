@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -100,7 +101,9 @@ def slices_figure(example: Example, classes: Sequence[str], axes: Sequence[int] 
         for axes_, (title, overlay) in zip(row, overlays.items(), strict=True):
             _draw_slice(axes_, example, plane, overlay, outlined=title in example.predictions)
         if plane.axis is not None:
-            row[0].set_ylabel(f"axis {plane.axis + 1}, slice {plane.index + 1} of {example.image.shape[plane.axis]}", color="0.75", fontsize=7)
+            row[0].set_ylabel(
+                f"axis {plane.axis + 1}, slice {plane.index + 1} of {example.image.shape[plane.axis]}", color="0.75", fontsize=7
+            )
     for axes_, title in zip(grid[0], overlays, strict=True):
         remark = f"\n{example.remarks[title]}" if title in example.remarks else ""
         axes_.set_title(title + remark, color="white", fontsize=10)
@@ -109,7 +112,7 @@ def slices_figure(example: Example, classes: Sequence[str], axes: Sequence[int] 
 
 
 def _grid(sizes: Sequence[tuple[float, float]], columns: int) -> tuple[Figure, list[list[Axes]]]:
-    """Axes of equal width whose heights follow the slices' physical (height, width). Black: a scan is read on black, in light and in print too."""
+    """Axes of equal width whose heights follow the slices' physical (height, width). On black, as scans are read."""
     heights = [COLUMN * height / width for height, width in sizes]
     width = MARGIN + columns * (COLUMN + GAP)
     height = TITLE + sum(heights) + GAP * len(heights) + LEGEND
@@ -126,10 +129,10 @@ def _grid(sizes: Sequence[tuple[float, float]], columns: int) -> tuple[Figure, l
 def _draw_slice(axes: Axes, example: Example, plane: Plane, overlay: Array | None, outlined: bool) -> None:
     height, width = plane.size(example.image.shape, example.spacing)
     low, high = np.percentile(example.image, (0.5, 99.5))
-    extent = (0.0, width, 0.0, height)
-    axes.imshow(plane.cut(example.image), cmap="gray", vmin=low, vmax=max(high, low + 1e-6), origin="lower", extent=extent, interpolation="nearest")
+    how: dict[str, Any] = {"origin": "lower", "extent": (0, width, 0, height), "interpolation": "nearest"}
+    axes.imshow(plane.cut(example.image), cmap="gray", vmin=low, vmax=max(high, low + 1e-6), **how)
     if overlay is not None:
-        axes.imshow(tint(plane.cut(overlay)), origin="lower", extent=extent, interpolation="nearest")
+        axes.imshow(tint(plane.cut(overlay)), **how)
     if outlined:
         _outline(axes, plane.cut(example.label), plane.pixel(example.spacing))
     axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(0, height), aspect="equal")

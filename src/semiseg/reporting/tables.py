@@ -31,8 +31,11 @@ class Table:
         return "\n".join(self._plain_row(row, widths) for row in (self.head, *self.rows)) + "\n"
 
     def _plain_row(self, row: tuple[str, ...], widths: list[int]) -> str:
-        cells = (cell.rjust(w) if self.numeric and i >= self.keys else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+        cells = (self._justified(i, cell, width) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
         return "  ".join(cells).rstrip()
+
+    def _justified(self, column: int, cell: str, width: int) -> str:
+        return cell.rjust(width) if self.numeric and column >= self.keys else cell.ljust(width)
 
     def csv(self) -> str:
         """Comma-separated values, quoted where needed."""
