@@ -39,7 +39,9 @@ class Network(Section):
 
     kind: Literal["vnet", "unet"] | None = Field(None, description="default: vnet in 3D, unet in 2D")
     width: int = Field(16, ge=4, description="channels of the first level; published 16")
-    dropout: float = Field(0.5, ge=0, lt=1, description="V-Net: share of channels dropped at the bottleneck and before the head; published 0.5")
+    dropout: float = Field(
+        0.5, ge=0, lt=1, description="V-Net: share of channels dropped at the bottleneck and before the head; published 0.5"
+    )
 
 
 class Training(Section):
@@ -52,9 +54,13 @@ class Training(Section):
     optimizer: Literal["adamw", "sgd"] = Field("adamw", description="published: sgd (momentum 0.9)")
     learning_rate: float = Field(1e-3, gt=0, description="published: 0.01 with sgd")
     weight_decay: float = Field(1e-4, ge=0, description="published: 1e-4")
-    schedule: Literal["polynomial", "staircase", "constant"] = Field("polynomial", description="of the learning rate; published: LA staircase, ACDC constant")
+    schedule: Literal["polynomial", "staircase", "constant"] = Field(
+        "polynomial", description="of the learning rate; published: LA staircase, ACDC constant"
+    )
     schedule_restarts: bool = Field(False, description="each stage counts its schedule from its own first step (published: yes)")
-    precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16 where the device computes in it, else float32")
+    precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
+        "auto", description="auto: bf16 where the device computes in it, else float32"
+    )
 
 
 class Inference(Section):
@@ -130,7 +136,11 @@ def read_layers(source: str | Path | None) -> dict[str, Any]:
         return {}
     packaged = resources.files("semiseg").joinpath("configs", f"{source}.yaml")
     if not Path(source).is_file() and not packaged.is_file():
-        names = [entry.name.removesuffix(".yaml") for entry in resources.files("semiseg").joinpath("configs").iterdir() if entry.name.endswith(".yaml")]
+        names = [
+            entry.name.removesuffix(".yaml")
+            for entry in resources.files("semiseg").joinpath("configs").iterdir()
+            if entry.name.endswith(".yaml")
+        ]
         raise SettingsError(f"{source}: no such run file{did_you_mean(str(source), names)}. Published ones: {', '.join(sorted(names))}.")
     try:
         values = yaml.safe_load(Path(source).read_text() if Path(source).is_file() else packaged.read_text()) or {}

@@ -38,7 +38,9 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
-        raise TrainingError(f"{path}: could not be written ({error}). The previous one, if any, is kept: make room and resume the run.") from error
+        raise TrainingError(
+            f"{path}: could not be written ({error}). The previous one, if any, is kept: make room and resume the run."
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -122,7 +124,9 @@ class RunFolder:
             RunFolderError: the run has no weights yet, or they are of other networks.
         """
         if not self.weights.is_file():
-            raise RunFolderError(f"{self.path}: has no weights.safetensors: the run is not finished. Go on with `semiseg train --resume {self.path}`.")
+            raise RunFolderError(
+                f"{self.path}: has no weights.safetensors: the run is not finished. Go on with `semiseg train --resume {self.path}`."
+            )
         try:
             method.load_state_dict(load_file(self.weights))
         except RuntimeError as error:

@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-
-def one_hot(labels: Tensor, classes: int) -> Tensor:
-    """Class indices (B, *S) as float32 indicator maps (B, K, *S)."""
-    ids = torch.arange(classes, device=labels.device).view(1, -1, *[1] * (labels.ndim - 1))
-    return (labels.unsqueeze(1) == ids).float()
-
-
-def sample_class_dice_loss(probabilities: Tensor, target: Tensor, epsilon: float = 1e-5) -> Tensor:
-    """1 minus the mean over samples and classes (background too) of (2 sum(p y) + e) / (sum p + sum y + e); sums over one sample's voxels.
-
-    Args:
-        probabilities: (B, K, *S).
-        target: (B, K, *S) indicators or soft labels.
-
-    Source: the Dice term of BCP (3D) and CML; "D-nc1" in the survey of variants in docs/reference/losses.md.
-    """
-    spatial = tuple(range(2, probabilities.ndim))
-    overlap = (probabilities * target).sum(spatial)  # (B, K)
-    total = probabilities.sum(spatial) + target.sum(spatial)
-    return 1 - ((2 * overlap + epsilon) / (total + epsilon)).mean()
+from semiseg.functional.dice import one_hot, sample_class_dice_loss
 
 
 def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -30,19 +30,25 @@ class CMLSettings(MethodSettings):
     unlabeled_weight: float = Field(1.0, ge=0, description="weight of the loss on mixed unlabelled scans (published: LA 1, ACDC 0.5)")
     feature_weight: float = Field(0.2, ge=0, description="weight of the feature conflict; 0 switches it off (published: LA 0.2, ACDC 0.1)")
     mutual_learning: Literal["heterogeneous", "cross", "own", "off"] = Field(
-        "heterogeneous", description="whose pseudo-labels: the other's in one region and its own in the rest; all the other's; all its own; none"
+        "heterogeneous",
+        description="whose pseudo-labels: the other's in one region and its own in the rest; all the other's; all its own; none",
     )
     cutmix: bool = Field(True, description="mix pairs of scans; off: scans are used as they are")
-    box_ratio: float = Field(2 / 3, gt=0, le=1, description="side of the CutMix box over the side of the patch (published: LA 2/3, ACDC 1/2)")
+    box_ratio: float = Field(
+        2 / 3, gt=0, le=1, description="side of the CutMix box over the side of the patch (published: LA 2/3, ACDC 1/2)"
+    )
     largest_component: bool = Field(True, description="pseudo-labels keep the largest component of each class (published: on)")
     pseudo_labels: Literal["train", "eval", "ema"] = Field(
-        "ema", description="made by the network in train mode (dropout on: released), in eval mode, or by a moving average of both views in eval mode"
+        "ema",
+        description="made by the network in train mode (dropout on: released), in eval mode, or by a moving average of both views in eval mode",
     )
     ema_decay: float = Field(0.99, ge=0, lt=1, description="decay of that moving average (Tarvainen and Valpola 2017: 0.99)")
     cross_region: Literal["box", "outside"] = Field(
         "box", description="where the other view's pseudo-label is the target: in the box (the authors' figure) or outside it (their code)"
     )
-    shared_network: bool = Field(False, description="2D only: one encoder and decoder run twice, as in the authors' code, where the second overwrote the first")
+    shared_network: bool = Field(
+        False, description="2D only: one encoder and decoder run twice, as in the authors' code, where the second overwrote the first"
+    )
     box_reaches_border: bool = Field(True, description="the box may lie at the far border; the authors' code leaves out the last place")
 
     @model_validator(mode="before")
@@ -114,7 +120,9 @@ class CML(Method[CMLSettings]):
         if not self.settings.cutmix:
             return batch, batch
         if len(batch) % 2 or not len(batch):
-            raise SettingsError(f"CML mixes pairs of scans, so a batch of {len(batch)} cannot be halved: use an even batch or cutmix=false.")
+            raise SettingsError(
+                f"CML mixes pairs of scans, so a batch of {len(batch)} cannot be halved: use an even batch or cutmix=false."
+            )
         half = len(batch) // 2
         return batch[:half], batch[half:]
 

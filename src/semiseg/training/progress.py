@@ -27,7 +27,13 @@ class StepProgress:
         console = Console(stderr=True)
         self.bar: Progress | None = None
         if show and console.is_terminal:
-            columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn()]
+            columns = [
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[note]}"),
+                TimeElapsedColumn(),
+            ]
             self.bar = Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console)
             self.task = self.bar.add_task(title, total=total, completed=done, note="")
 

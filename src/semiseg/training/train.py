@@ -18,11 +18,11 @@ from semiseg.data.loader import Loader
 from semiseg.data.prepare import Prepared, prepare
 from semiseg.devices import pick_device
 from semiseg.errors import DataError, RunFolderError
-from semiseg.evaluation import Evaluation
-from semiseg.inference.testing import predict_and_evaluate
+from semiseg.evaluation.evaluate import Evaluation
+from semiseg.training.scoring import score_test_cases
 from semiseg.methods import METHODS
 from semiseg.run_folder import RunFolder
-from semiseg.training.fit import Engine, fit
+from semiseg.training.fit import Engine, channels_last, fit
 from semiseg.training.limits import StopRequest
 from semiseg.training.progress import StepProgress
 from semiseg.training.resolve import dataset_layer, resolved
@@ -116,7 +116,9 @@ def prepared_run(asked: Run, dataset: Dataset, split: Split, show: bool) -> tupl
     classes = asked.data.classes or split.classes
     uses_unlabeled = METHODS[asked.method].uses_unlabeled and asked.training.unlabeled_batch > 0
     if uses_unlabeled and not split.unlabeled:
-        raise DataError(f"{dataset.name}: {asked.method} learns from unlabelled scans, and there are none. Add some, or use method=supervised.")
+        raise DataError(
+            f"{dataset.name}: {asked.method} learns from unlabelled scans, and there are none. Add some, or use method=supervised."
+        )
     preparation = resolved(asked, dataset, split, classes, ()).preparation
     cases = [*split.labeled, *(split.unlabeled if uses_unlabeled else ())]
     with StepProgress("prepare", len(cases), show=show) as bar:
@@ -139,6 +141,7 @@ def carry_on(run: Run, folder: RunFolder, split: Split, labeled: list[Prepared],
         training.unlabeled_batch if unlabeled else 0,
         run.augmentation,
         run.seed,
+        channels_last(training.patch),
     )
     with engine.stop:
         done = fit(run, method, loader, folder, engine)
@@ -151,7 +154,10 @@ def carry_on(run: Run, folder: RunFolder, split: Split, labeled: list[Prepared],
     del method, loader
     folder.write_json("cost.json", cost(done.seconds, training.steps, engine.device))
     tested = [case for case in split.test if case.label is not None]
-    evaluation = predict_and_evaluate(folder, tested, engine.device, engine.show) if tested else None
+    if not tested:
+        return Trained(folder, True, done.step, training.steps)
+    with StepProgress("test", len(tested), show=engine.show) as bar:
+        evaluation = score_test_cases(folder, tested, engine.device.type, lambda done, total: bar.update(done))
     return Trained(folder, True, done.step, training.steps, evaluation)
 
 
@@ -165,10 +171,14 @@ def refuse_other_settings(run: Run, layers: Layers, folder: RunFolder) -> None:
     """Raises RunFolderError naming every setting that differs from the run's."""
     asked = make_run(run.model_dump(), *layers)
     changed = [
-        f"{name} ({old} -> {new})" for (name, old), (_, new) in zip(flat(run.model_dump()), flat(asked.model_dump()), strict=False) if old != new
+        f"{name} ({old} -> {new})"
+        for (name, old), (_, new) in zip(flat(run.model_dump()), flat(asked.model_dump()), strict=False)
+        if old != new
     ]
     if asked != run:
-        raise RunFolderError(f"{folder.path}: a run is resumed with its own settings; asked to change {', '.join(changed)}. Start a new run for that.")
+        raise RunFolderError(
+            f"{folder.path}: a run is resumed with its own settings; asked to change {', '.join(changed)}. Start a new run for that."
+        )
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -191,4 +201,9 @@ def cost(seconds: float, steps: int, device: torch.device) -> dict[str, float | 
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     memory = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak
-    return {"device": device.type, "seconds": round(seconds, 2), "seconds_per_step": round(seconds / steps, 4), "peak_memory_mb": round(memory / 2**20, 1)}
+    return {
+        "device": device.type,
+        "seconds": round(seconds, 2),
+        "seconds_per_step": round(seconds / steps, 4),
+        "peak_memory_mb": round(memory / 2**20, 1),
+    }

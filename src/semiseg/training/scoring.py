@@ -1,0 +1,36 @@
+"""Predicts and scores the test cases of a finished run: the first time that anybody opens them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from semiseg.case import Case
+from semiseg.data.formats import write_label
+from semiseg.evaluation.evaluate import Evaluation, Pair, evaluate
+from semiseg.inference.predictor import load
+from semiseg.run_folder import RunFolder
+
+Progress = Callable[[int, int], None]
+"""Called with (cases done, cases in all)."""
+
+
+def score_test_cases(folder: RunFolder, cases: Sequence[Case], device: str = "auto", progress: Progress | None = None) -> Evaluation:
+    """Write predictions/<case>.nii.gz for each case, and scores.csv and scores.json of those that have a label.
+
+    Raises:
+        DataError: a test case is not readable, or its label does not fit.
+    """
+    predictor = load(folder.path, device)
+    pairs: list[Pair] = []
+    for case in cases:
+        mask = folder.predictions / f"{case.id}.nii.gz"
+        prediction = predictor.predict(case.images, case.spacing)
+        write_label(mask, prediction.labels, prediction.geometry)
+        if case.label is not None:
+            pairs.append(Pair(case.id, mask, case.label, case.spacing))
+        if progress is not None:
+            progress(len(pairs), len(cases))
+    evaluation = evaluate(pairs, predictor.run.data.classes)
+    evaluation.to_csv(folder.path / "scores.csv")
+    evaluation.to_json(folder.path / "scores.json")
+    return evaluation

@@ -1,0 +1,25 @@
+"""Ramps and learning rates at the values that the methods' descriptions give."""
+
+from __future__ import annotations
+
+import pytest
+
+from semiseg.functional.schedules import constant, polynomial, sigmoid_ramp, staircase
+
+
+def test_ramp_starts_at_exp_minus_five_and_ends_at_one() -> None:
+    assert sigmoid_ramp(0, 40) == pytest.approx(0.006738, abs=1e-6)  # exp(-5)
+    assert sigmoid_ramp(20, 40) == pytest.approx(0.2865, abs=1e-4)  # exp(-5 / 4)
+    assert sigmoid_ramp(41, 40) == sigmoid_ramp(3, 0) == 1.0
+
+
+def test_polynomial_at_half_of_the_steps() -> None:
+    assert 0.01 * polynomial(15000, 30000) == pytest.approx(0.0053589, abs=1e-7)  # 0.01 * 0.5^0.9
+
+
+def test_staircase_falls_every_2500_steps() -> None:
+    assert [0.01 * staircase(step, 6000) for step in (0, 2499, 2500, 5000)] == pytest.approx([0.01, 0.01, 1e-3, 1e-4])
+
+
+def test_constant_stays() -> None:
+    assert constant(9, 10) == 1.0
