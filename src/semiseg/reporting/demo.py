@@ -19,7 +19,7 @@ from semiseg.reporting.html import write_report
 from semiseg.reporting.tables import score_table
 from semiseg.training.train import train
 
-SCANS = {"cases": 40, "labeled": 4, "test": 10, "shape": (40, 40, 40), "classes": 2}
+SCANS: Mapping[str, Any] = {"cases": 40, "labeled": 4, "test": 10, "shape": (40, 40, 40), "classes": 2}
 """Few labels, many scans; small, so that two trainings take three minutes on two slow cores."""
 STEPS = 150
 METHOD_NAMES = ("supervised", "cml")
