@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from semiseg.functional.schedules import constant, polynomial, sigmoid_ramp, staircase
+from semiseg.functional.schedules import consistency_weight, constant, polynomial, sigmoid_ramp, staircase
 
 
 def test_ramp_starts_at_exp_minus_five_and_ends_at_one() -> None:
     assert sigmoid_ramp(0, 40) == pytest.approx(0.006738, abs=1e-6)  # exp(-5)
     assert sigmoid_ramp(20, 40) == pytest.approx(0.2865, abs=1e-4)  # exp(-5 / 4)
     assert sigmoid_ramp(41, 40) == sigmoid_ramp(3, 0) == 1.0
+
+
+def test_consistency_weight_is_the_published_one_at_every_150th_step() -> None:
+    for total, length, weight, ramp in [(6000, 40, 0.1, 1.0), (30000, 200, 0.1, 1.0), (15000, 40, 1.0, 0.4)]:
+        for k in (0, 1, length // 2, length, total // 150 - 1):
+            published = weight * sigmoid_ramp(k, length)
+            assert consistency_weight(SimpleNamespace(overall=150 * k, total=total), weight, ramp) == pytest.approx(published)
+    assert consistency_weight(SimpleNamespace(overall=0, total=6000), 0.1, 1) == pytest.approx(6.738e-4, rel=1e-4)  # 0.1 exp(-5)
+    assert consistency_weight(SimpleNamespace(overall=3000, total=6000), 1, 1) == pytest.approx(0.2865, abs=1e-4)  # exp(-5 / 4)
+    assert consistency_weight(SimpleNamespace(overall=0, total=6000), 0.1, 0) == 0.1
 
 
 def test_polynomial_at_half_of_the_steps() -> None:

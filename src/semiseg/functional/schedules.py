@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 
 def sigmoid_ramp(position: float, length: float) -> float:
@@ -11,6 +12,27 @@ def sigmoid_ramp(position: float, length: float) -> float:
         return 1.0
     progress = min(max(position / length, 0.0), 1.0)
     return math.exp(-5 * (1 - progress) ** 2)
+
+
+class Position(Protocol):
+    """Where a training stands: a `Step`, or anything with these two."""
+
+    @property
+    def overall(self) -> int:
+        """Steps done, over all stages."""
+
+    @property
+    def total(self) -> int:
+        """Steps of the whole training."""
+
+
+def consistency_weight(step: Position, weight: float, ramp: float) -> float:
+    """`weight` times the sigmoid ramp over the first `ramp` of the training; ramp 0 is the full weight from the start.
+
+    The field writes w(t) = weight * r(floor(t / 150); L), which is ramp = 150 L / steps up to the floor: 1 for L = 40 in 6,000 steps (LA)
+    and for L = 200 in 30,000 (ACDC), 0.4 for L = 40 in 15,000.
+    """
+    return weight * sigmoid_ramp(step.overall, ramp * step.total)
 
 
 def constant(step: int, steps: int) -> float:

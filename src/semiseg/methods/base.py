@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from semiseg.case import Batch
@@ -55,9 +55,23 @@ class Step:
 
 
 class MethodSettings(BaseModel):
-    """Base of every method's settings: unknown names are refused, values are checked."""
+    """Base of every method's settings: unknown names are refused, values are checked.
+
+    Where the authors' code departs from their paper, a method has a field `variant: Literal["corrected", "released"]`, one setting for
+    each departure with the corrected value as its default, and the authors' values in `RELEASED`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    RELEASED: ClassVar[dict[str, Any]] = {}
+    """What `variant: released` sets, where the caller does not."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def apply_variant(cls, values: Any) -> Any:
+        """Fill in what the variant implies and the caller left open."""
+        if isinstance(values, dict) and values.get("variant") == "released":
+            return {**cls.RELEASED, **values}
+        return values
 
 
 S = TypeVar("S", bound=MethodSettings)

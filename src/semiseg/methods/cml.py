@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor
 
 from semiseg.case import Batch, Labeled, Unlabeled
@@ -17,21 +17,25 @@ from semiseg.functional.pseudo_labels import hard_labels, keep_largest_component
 from semiseg.methods.base import Method, MethodSettings, Stage, Step, Task
 from semiseg.networks import TwoViews
 
-RELEASED: dict[str, Any] = {"shared_network": True, "cross_region": "outside", "pseudo_labels": "train", "box_reaches_border": False}
-"""What the released code does differently, setting by setting."""
-
 
 class CMLSettings(MethodSettings):
     """Settings of CML. `variant: released` sets the four settings in which the authors' code departs, unless they are given."""
 
+    RELEASED: ClassVar[dict[str, Any]] = {
+        "shared_network": True,
+        "cross_region": "outside",
+        "pseudo_labels": "train",
+        "box_reaches_border": False,
+    }
+
     variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as the authors' code does it")
-    pretrain: float = Field(0.25, ge=0, lt=1, description="share of the steps that use labelled scans alone (LA 2,000 of 17,000; ACDC 1/4)")
+    pretrain: float = Field(0.25, ge=0, lt=1, description="share of the steps on labelled scans alone (published: LA 2/17, ACDC 1/4)")
     labeled_weight: float = Field(1.0, ge=0, description="weight of the loss on mixed labelled scans (published: 1)")
     unlabeled_weight: float = Field(1.0, ge=0, description="weight of the loss on mixed unlabelled scans (published: LA 1, ACDC 0.5)")
     feature_weight: float = Field(0.2, ge=0, description="weight of the feature conflict; 0 switches it off (published: LA 0.2, ACDC 0.1)")
     mutual_learning: Literal["heterogeneous", "cross", "own", "off"] = Field(
         "heterogeneous",
-        description="whose pseudo-labels: the other's in one region and its own in the rest; all the other's; all its own; none",
+        description="whose pseudo-labels: the other's in one region and its own in the rest; the other's; its own; none",
     )
     cutmix: bool = Field(True, description="mix pairs of scans; off: scans are used as they are")
     box_ratio: float = Field(
@@ -40,24 +44,14 @@ class CMLSettings(MethodSettings):
     largest_component: bool = Field(True, description="pseudo-labels keep the largest component of each class (published: on)")
     pseudo_labels: Literal["train", "eval", "ema"] = Field(
         "ema",
-        description="made by the network in train mode (dropout on: released), in eval mode, or by a moving average of both views in eval mode",
+        description="made in train mode (dropout on: released), in eval mode, or by a moving average of both views in eval mode",
     )
     ema_decay: float = Field(0.99, ge=0, lt=1, description="decay of that moving average (Tarvainen and Valpola 2017: 0.99)")
     cross_region: Literal["box", "outside"] = Field(
-        "box", description="where the other view's pseudo-label is the target: in the box (the authors' figure) or outside it (their code)"
+        "box", description="where the other view's pseudo-label counts: in the box (the authors' figure) or outside it (their code)"
     )
-    shared_network: bool = Field(
-        False, description="2D only: one encoder and decoder run twice, as in the authors' code, where the second overwrote the first"
-    )
+    shared_network: bool = Field(False, description="2D: one encoder and decoder run twice, as in the authors' code by a slip")
     box_reaches_border: bool = Field(True, description="the box may lie at the far border; the authors' code leaves out the last place")
-
-    @model_validator(mode="before")
-    @classmethod
-    def apply_variant(cls, values: Any) -> Any:
-        """Fill in what the variant implies and the caller left open."""
-        if isinstance(values, dict) and values.get("variant") == "released":
-            return {**RELEASED, **values}
-        return values
 
 
 class CML(Method[CMLSettings]):
