@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -66,10 +67,9 @@ def test_resize_is_for_slices() -> None:
         prepare_image(volume, Preparation(normalize="none", resize=(4, 5)))
 
 
-def test_cases_are_prepared_once_and_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cases_are_prepared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = scan(tmp_path, "a", ones(3, 4, 5))
     first = prepare([case], Preparation(), 2, tmp_path / "cache")[0]
-    assert isinstance(first.image, np.memmap)
     assert (first.image.shape, str(first.image.dtype)) == ((1, 3, 4, 5), "float32")
     assert first.label is not None
     assert (first.label.shape, str(first.label.dtype)) == ((3, 4, 5), "uint8")
@@ -97,6 +97,29 @@ def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
     file = next((tmp_path / "cache").iterdir())
     file.write_bytes(file.read_bytes()[:150])
     assert np.array_equal(prepare([case], PLAIN, 2, tmp_path / "cache")[0].image, image)
+
+
+def test_more_cases_than_a_process_may_have_open_files(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    case = scan(tmp_path, "a", ones(3, 4, 5))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    cases = [Case(f"{i}", case.images * (1 + i), case.label) for i in range(70)]
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + 20, limits[1]))
+    try:
+        prepared = prepare(cases, PLAIN, 2, tmp_path / "cache", workers=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert [len(item.image) for item in prepared] == list(range(1, 71))
+
+
+def test_what_is_written_to_a_prepared_scan_stays_in_memory(tmp_path: Path) -> None:
+    case = scan(tmp_path, "a")
+    first = prepare([case], PLAIN, 2, tmp_path / "cache")[0].image
+    before = first.copy()
+    first[:] = -1
+    assert np.array_equal(prepare([case], PLAIN, 2, tmp_path / "cache")[0].image, before)
 
 
 def test_the_cache_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:

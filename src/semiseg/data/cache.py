@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from semiseg.case import Array, Source
 from semiseg.errors import DataError
@@ -59,7 +61,7 @@ class Cache:
         partial = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}.npy")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(partial, array)
+            np.save(partial, np.ascontiguousarray(array))
             partial.replace(path)
         except OSError as error:
             with suppress(OSError):
@@ -70,10 +72,23 @@ class Cache:
 
 
 def _load(path: Path) -> Array | None:
+    """The array in a .npy file, mapped without keeping the file open; None if it is not there, or was cut short when a machine went down.
+
+    `numpy.load(mmap_mode=...)` keeps a file descriptor an array, and a data set of slices has more files than a process may have open.
+    """
     try:
-        return np.load(path, mmap_mode="c", allow_pickle=False)  # type: ignore[no-any-return]
-    except (OSError, ValueError, EOFError):  # not there, or cut short by a crash of the file system: made anew
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            start = file.tell()
+    except (OSError, ValueError):
         return None
+    size = path.stat().st_size
+    if size != start + dtype.itemsize * math.prod(shape):
+        return None
+    content = torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8).numpy()
+    array: Array = content[start:].view(dtype).reshape(shape)
+    return array
 
 
 def _key(paths: Sequence[Path], recipe: str) -> str:

@@ -20,6 +20,9 @@ from semiseg.errors import DataError, SettingsError
 MOST_FAULTS = 10
 """How many faulty cases one message names."""
 
+Arrays = tuple[Array, Array | None]
+"""Image and label of one case."""
+
 
 class Preparation(BaseModel):
     """What happens to a scan before training and before prediction alike."""
@@ -113,29 +116,32 @@ def prepare(
     """
     check_headers(cases, MOST_FAULTS)
     store = Cache(cache)
-    prepared: list[tuple[Array, Array | None] | None] = [None] * len(cases)
+    prepared: dict[int, Arrays] = {}
     faults: dict[int, str] = {}
     with ThreadPoolExecutor(max(workers, 1)) as pool:
-        running: dict[Future[tuple[Array, Array | None]], int] = {
-            pool.submit(_prepare_case, case, preparation, classes, store): i for i, case in enumerate(cases)
-        }
+        running = {pool.submit(_prepare_case, case, preparation, classes, store): i for i, case in enumerate(cases)}
         try:
-            for done, future in enumerate(as_completed(running), start=1):
-                try:
-                    prepared[running[future]] = future.result()
-                except CacheError:
-                    raise
-                except DataError as error:
-                    faults[running[future]] = named(cases[running[future]], error)
+            for future in as_completed(running):
+                i = running[future]
+                _collect(future, i, cases[i], prepared, faults)
                 if progress is not None:
-                    progress(done, len(cases))
+                    progress(len(prepared) + len(faults), len(cases))
         finally:
             pool.shutdown(cancel_futures=True)  # an interrupt, or a full disk, does not wait for the cases not yet begun
     raise_faults([faults[i] for i in sorted(faults)], len(cases), MOST_FAULTS)
-    return [item for case, arrays in zip(cases, prepared, strict=True) if arrays for item in _items(case, *arrays, preparation)]
+    return [item for i, case in enumerate(cases) for item in _items(case, *prepared[i], preparation)]
 
 
-def _prepare_case(case: Case, preparation: Preparation, classes: int, store: Cache) -> tuple[Array, Array | None]:
+def _collect(future: Future[Arrays], i: int, case: Case, prepared: dict[int, Arrays], faults: dict[int, str]) -> None:
+    try:
+        prepared[i] = future.result()
+    except CacheError:
+        raise
+    except DataError as error:
+        faults[i] = named(case, error)
+
+
+def _prepare_case(case: Case, preparation: Preparation, classes: int, store: Cache) -> Arrays:
     settings = preparation.model_dump_json()
     image = store.get(case.images, f"image {settings}", lambda: _cut(prepare_image(read_case_image(case), preparation), preparation, 1))
     source = case.label
