@@ -28,7 +28,7 @@ class Data(Section):
     """Which scans, and which of them are labelled."""
 
     folder: Path | None = Field(None, description="the data folder; none for arrays in memory")
-    labeled: int | None = Field(None, ge=1, description="labelled scans (patients) to use; the other labels are never opened. Default: all")
+    labeled: int | None = Field(None, ge=1, description="labelled scans (patients) to use; other labels are never opened. Default: all")
     draw: int = Field(0, ge=0, description="which draw of labelled scans: 0 is the first N, others are random")
     classes: tuple[str, ...] = Field((), description="names of the foreground classes, in the order of their values from 1; found if empty")
     channels: int | None = Field(None, ge=1, description="modalities of a scan; found if not given")
@@ -39,9 +39,7 @@ class Network(Section):
 
     kind: Literal["vnet", "unet"] | None = Field(None, description="default: vnet in 3D, unet in 2D")
     width: int = Field(16, ge=4, description="channels of the first level; published 16")
-    dropout: float = Field(
-        0.5, ge=0, lt=1, description="V-Net: share of channels dropped at the bottleneck and before the head; published 0.5"
-    )
+    dropout: float = Field(0.5, ge=0, lt=1, description="V-Net: chance of a channel to be dropped at the bottleneck and before the head")
 
 
 class Training(Section):
@@ -58,9 +56,7 @@ class Training(Section):
         "polynomial", description="of the learning rate; published: LA staircase, ACDC constant"
     )
     schedule_restarts: bool = Field(False, description="each stage counts its schedule from its own first step (published: yes)")
-    precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
-        "auto", description="auto: bf16 where the device computes in it, else float32"
-    )
+    precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16 where the device computes in it")
 
 
 class Inference(Section):

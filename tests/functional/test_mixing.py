@@ -35,7 +35,7 @@ def test_inside_comes_from_the_second_and_inputs_stay() -> None:
     outside, inside = torch.zeros(2, 1, 6, 6), torch.ones(2, 1, 6, 6)
     mixed = mix(outside, inside, (slice(1, 4), slice(0, 3)))
     assert mixed.sum().item() == 2 * 9
-    assert mixed[0, 0, 1, 0] == 1 and mixed[0, 0, 0, 0] == 0
+    assert [mixed[0, 0, 1, 0].item(), mixed[0, 0, 0, 0].item()] == [1, 0]
     assert outside.sum() == 0
 
 

@@ -52,7 +52,7 @@ def fit(run: Run, method: Method[Any], load: Callable[[int], Batch], folder: Run
         TrainingError: the loss is not finite for a whole window of steps, or a state cannot be written.
     """
     fabric = Fabric(accelerator=engine.device.type, devices=1, precision=pick_precision(run.training.precision, engine.device))
-    method = method.to(engine.device, memory_format=channels_last(run.training.patch)).train()
+    method.to(engine.device, memory_format=channels_last(run.training.patch)).train()  # type: ignore[call-overload]
     optimizers = make_optimizers(method, run.training)
     done = checkpoint.restore(folder, method, optimizers, engine.device)
     stages, log, saved = method.stages(run.training.steps), Log(folder, done.step), time.monotonic()

@@ -20,9 +20,11 @@ def make_optimizers(method: Method[Any], settings: Training) -> dict[str, Optimi
 
 
 def make_optimizer(parameters: list[nn.Parameter], settings: Training) -> Optimizer:
-    fused = parameters[0].device.type in ("cpu", "cuda")
-    common = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay, "fused": fused}
-    return SGD(parameters, momentum=0.9, **common) if settings.optimizer == "sgd" else AdamW(parameters, **common)
+    """SGD with momentum 0.9, or AdamW; in one kernel where the device has one."""
+    rate, decay, fused = settings.learning_rate, settings.weight_decay, parameters[0].device.type in ("cpu", "cuda")
+    if settings.optimizer == "sgd":
+        return SGD(parameters, rate, momentum=0.9, weight_decay=decay, fused=fused)
+    return AdamW(parameters, rate, weight_decay=decay, fused=fused)
 
 
 def set_learning_rate(optimizers: Iterable[Optimizer], settings: Training, step: Step) -> float:

@@ -26,6 +26,7 @@ class StepProgress:
         self.started = self.last_line = time.monotonic()
         console = Console(stderr=True)
         self.bar: Progress | None = None
+        self.note = ""
         if show and console.is_terminal:
             columns = [
                 TextColumn("{task.description}"),
@@ -39,12 +40,13 @@ class StepProgress:
 
     def update(self, done: int, note: str = "") -> None:
         if self.bar is not None:
-            self.bar.update(self.task, completed=done, **({"note": note} if note else {}))
+            self.note = note or self.note
+            self.bar.update(self.task, completed=done, note=self.note)
         elif self.show and time.monotonic() - self.last_line >= self.every:
             self.last_line = time.monotonic()
             seconds = (self.last_line - self.started) / max(done - self.first, 1)
             left = format_seconds(seconds * (self.total - done))
-            print(f"{self.title}: {done}/{self.total} {note} {seconds:.2f} s each, about {left} left", file=sys.stderr, flush=True)
+            say(f"{self.title}: {done}/{self.total} {note} {seconds:.2f} s each, about {left} left")
 
     def __enter__(self) -> StepProgress:
         if self.bar is not None:
@@ -54,6 +56,12 @@ class StepProgress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.bar is not None:
             self.bar.stop()
+
+
+def say(line: str) -> None:
+    """One line to stderr, at once."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 def format_seconds(seconds: float) -> str:

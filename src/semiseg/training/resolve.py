@@ -9,6 +9,7 @@ import numpy as np
 
 from semiseg.config import Run, validated
 from semiseg.data.dataset import Dataset, Split
+from semiseg.errors import SettingsError
 from semiseg.networks.encoder_decoder import DIVISOR
 
 LARGEST_PATCH = {2: 256, 3: 112}
@@ -29,11 +30,25 @@ def resolved(run: Run, dataset: Dataset, split: Split, classes: tuple[str, ...],
         values["preparation"]["slice_axis"] = 2  # NIfTI's third axis: that of the slices in most acquisitions
     if not run.training.patch and shapes:
         values["training"]["patch"] = choose_patch(shapes)
+    refuse_single_voxel(tuple(values["training"]["patch"]))
     return validated(values)
 
 
+def refuse_single_voxel(patch: tuple[int, ...]) -> None:
+    """Batch statistics over one voxel are none; a method that halves its batch may have only one patch left.
+
+    Raises:
+        SettingsError: the network would see the whole patch as one voxel at its bottleneck.
+    """
+    if patch and all(side <= DIVISOR for side in patch):
+        raise SettingsError(f"training.patch {patch}: shrinks to one voxel in the network; give at least one side {2 * DIVISOR} voxels.")
+
+
 def choose_patch(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-    """The median scan, each side rounded down to what the network divides evenly, at least one such unit."""
+    """The median scan, each side rounded down to what the network divides evenly; at least one such unit, and two along one side."""
     largest = LARGEST_PATCH[len(shapes[0])]
     sides = np.minimum(np.median(np.array(shapes), axis=0).astype(int), largest)
-    return tuple(int(max(side // DIVISOR, 1) * DIVISOR) for side in sides)
+    patch = [int(max(side // DIVISOR, 1) * DIVISOR) for side in sides]
+    if max(patch) == DIVISOR:
+        patch[int(np.argmax(sides))] = 2 * DIVISOR
+    return tuple(patch)

@@ -19,13 +19,13 @@ from semiseg.data.prepare import Prepared, prepare
 from semiseg.devices import pick_device
 from semiseg.errors import DataError, RunFolderError
 from semiseg.evaluation.evaluate import Evaluation
-from semiseg.training.scoring import score_test_cases
 from semiseg.methods import METHODS
 from semiseg.run_folder import RunFolder
 from semiseg.training.fit import Engine, channels_last, fit
 from semiseg.training.limits import StopRequest
-from semiseg.training.progress import StepProgress
+from semiseg.training.progress import StepProgress, say
 from semiseg.training.resolve import dataset_layer, resolved
+from semiseg.training.scoring import score_test_cases
 from semiseg.training.seeds import seed_network
 
 Layers = Sequence[Mapping[str, Any]]
@@ -147,8 +147,8 @@ def carry_on(run: Run, folder: RunFolder, split: Split, labeled: list[Prepared],
         done = fit(run, method, loader, folder, engine)
     if done.step < training.steps:
         if engine.show:
-            print(f"Stopped after step {done.step} of {training.steps}: {engine.stop.reason()}.", file=sys.stderr)
-            print(f"Go on with: semiseg train --resume {folder.path}", file=sys.stderr)
+            say(f"Stopped after step {done.step} of {training.steps}: {engine.stop.reason()}.")
+            say(f"Go on with: semiseg train --resume {folder.path}")
         return Trained(folder, False, done.step, training.steps)
     folder.save_weights(method)
     del method, loader
