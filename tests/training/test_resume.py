@@ -36,9 +36,9 @@ from pathlib import Path
 from semiseg.training.train import resume, train
 folder, data, mode, layer = sys.argv[1:]
 if mode == "train":
-    train(Path(data), [yaml.safe_load(layer)], out=Path(folder), progress=False, engine={"checkpoint_seconds": 0})
+    train(Path(data), [yaml.safe_load(layer)], out=Path(folder), progress=False, checkpoint_seconds=0)
 else:
-    resume(Path(folder), progress=False, engine={"checkpoint_seconds": 0})
+    resume(Path(folder), progress=False, checkpoint_seconds=0)
 """
 
 
@@ -74,7 +74,12 @@ def test_a_run_killed_with_sigkill_at_any_step_and_resumed_equals_an_unbroken_on
 
     write_phantom(tmp_path / "data", cases=4, labeled=2, test=1, shape=(20, 20, 20), classes=2, seed=0)
     layer = repr({**TINY, "method": "cml", "training": {**TINY["training"], "steps": 12}})
-    train(tmp_path / "data", [{**TINY, "method": "cml", "training": {**TINY["training"], "steps": 12}}], out=tmp_path / "whole", progress=False)
+    train(
+        tmp_path / "data",
+        [{**TINY, "method": "cml", "training": {**TINY["training"], "steps": 12}}],
+        out=tmp_path / "whole",
+        progress=False,
+    )
     mode, kills, rng = "train", 0, np.random.default_rng(0)
     while not (tmp_path / "killed" / "weights.safetensors").is_file():
         command = [sys.executable, "-c", SCRIPT, str(tmp_path / "killed"), str(tmp_path / "data"), mode, layer]

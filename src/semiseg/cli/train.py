@@ -46,7 +46,9 @@ def parse_setting(text: str) -> dict[str, Any]:
 
 def train(
     data: Annotated[Path | None, typer.Argument(help="The data folder. Not needed with --resume.", show_default=False)] = None,
-    config: Annotated[str | None, typer.Option(help="A run file, or a published run by its name: la, acdc.", show_default=False)] = None,
+    config: Annotated[
+        str | None, typer.Option(help="A run file, or a published one by its name: la, acdc, hippocampus.", show_default=False)
+    ] = None,
     method: Annotated[str | None, typer.Option(help="See `semiseg methods`. Default: cml.", show_default=False)] = None,
     labeled: Annotated[int | None, typer.Option(help="Labelled scans (patients) to use. Default: all.", show_default=False)] = None,
     draw: Annotated[int | None, typer.Option(help="Which draw of labelled scans; 0 is the first N.", show_default=False)] = None,
@@ -63,6 +65,7 @@ def train(
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.", show_default=False)] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: PyTorch's choice.", show_default=False)] = None,
+    test: Annotated[bool, typer.Option(help="Predict and score the test cases when the last step is done.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Train a method on a folder of scans. Exit code 3: stopped early, can be resumed."""
@@ -82,10 +85,10 @@ def train(
     layers = [read_layers(config), without_none(given), *map(parse_setting, settings or [])]
     if resume is not None:
         dataset = open_folder(data) if data is not None else None  # the folder may have moved
-        trained = training.resume(resume, layers, dataset, device, max_time)
+        trained = training.resume(resume, layers, dataset, device, max_time, test=test)
     else:
         assert data is not None
-        trained = training.train(data, layers, out or free_folder(Path("runs"), data, layers), device, max_time)
+        trained = training.train(data, layers, out or free_folder(Path("runs"), data, layers), device, max_time, test=test)
     report(trained, as_json)
     if not trained.finished:
         raise typer.Exit(STOPPED_EARLY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,8 @@ def train(
     device: str = "auto",
     max_seconds: float | None = None,
     progress: bool = True,
-    engine: Mapping[str, Any] | None = None,
+    test: bool = True,
+    checkpoint_seconds: float = 60.0,
 ) -> Trained:
     """Train a method and leave a run folder that `load` predicts with.
 
@@ -60,7 +61,8 @@ def train(
         device: auto, cpu, cuda or mps.
         max_seconds: stop after this time, so that `resume` can go on.
         progress: show progress and remaining time on stderr.
-        engine: further fields of `Engine`.
+        test: predict and score the test cases when the last step is done; False leaves them closed.
+        checkpoint_seconds: time between saved states, which is what a kill loses at most.
 
     Raises:
         SemisegError: settings, data or folder are not usable; all checks come before the first step.
@@ -74,7 +76,8 @@ def train(
     run, labeled, unlabeled = prepared_run(asked, dataset, split, progress)
     run_folder = RunFolder.create(Path(out), run)
     run_folder.write_json("split.json", split_ids(split))
-    return carry_on(run, run_folder, split, labeled, unlabeled, Engine(where, StopRequest(max_seconds), progress, **(engine or {})))
+    engine = Engine(where, StopRequest(max_seconds), progress, checkpoint_seconds)
+    return carry_on(run, run_folder, split if test else replace(split, test=()), labeled, unlabeled, engine)
 
 
 def resume(
@@ -84,7 +87,8 @@ def resume(
     device: str = "auto",
     max_seconds: float | None = None,
     progress: bool = True,
-    engine: Mapping[str, Any] | None = None,
+    test: bool = True,
+    checkpoint_seconds: float = 60.0,
 ) -> Trained:
     """Go on with a run that was stopped or killed, exactly where its last saved state is.
 
@@ -106,9 +110,8 @@ def resume(
     if run_folder.read_json("split.json") != split_ids(split):
         raise RunFolderError(f"{folder}: the data set holds other cases than when the run began. Put them back, or start a new run.")
     _, labeled, unlabeled = prepared_run(run, dataset, split, progress)
-    return carry_on(
-        run, run_folder, split, labeled, unlabeled, Engine(pick_device(device), StopRequest(max_seconds), progress, **(engine or {}))
-    )
+    engine = Engine(pick_device(device), StopRequest(max_seconds), progress, checkpoint_seconds)
+    return carry_on(run, run_folder, split if test else replace(split, test=()), labeled, unlabeled, engine)
 
 
 def prepared_run(asked: Run, dataset: Dataset, split: Split, show: bool) -> tuple[Run, list[Prepared], list[Prepared]]:
