@@ -28,7 +28,8 @@ from semiseg.training.resolve import dataset_layer, resolved
 from semiseg.training.scoring import score_test_cases
 from semiseg.training.seeds import seed_network
 
-Layers = Sequence[Mapping[str, Any]]
+Layers = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""Nested settings such as `{"method": "cml", "data": {"labeled": 8}}`, or several, later ones winning."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def train(
 
     Args:
         data: a folder (see `open_folder`), or a data set, which may hold arrays.
-        layers: nested settings such as `{"method": "cml", "data": {"labeled": 8}}`, later ones winning.
+        layers: settings.
         out: the new run folder.
         device: auto, cpu, cuda or mps.
         max_seconds: stop after this time, so that `resume` can go on.
@@ -70,7 +71,7 @@ def train(
     where = pick_device(device)
     dataset = data if isinstance(data, Dataset) else open_folder(Path(data))
     folder = None if isinstance(data, Dataset) else str(Path(data).resolve())
-    asked = make_run(dataset_layer(dataset, folder), *layers)
+    asked = make_run(dataset_layer(dataset, folder), *as_list(layers))
     split = dataset.split(asked.data.labeled, asked.data.draw)
     refuse_existing(Path(out))
     run, labeled, unlabeled = prepared_run(asked, dataset, split, progress)
@@ -164,6 +165,11 @@ def carry_on(run: Run, folder: RunFolder, split: Split, labeled: list[Prepared],
     return Trained(folder, True, done.step, training.steps, evaluation)
 
 
+def as_list(layers: Layers) -> Sequence[Mapping[str, Any]]:
+    """One layer is a list of one."""
+    return [layers] if isinstance(layers, Mapping) else layers
+
+
 def refuse_existing(out: Path) -> None:
     """Before hours of preparation, what `RunFolder.create` would say after them."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -172,7 +178,7 @@ def refuse_existing(out: Path) -> None:
 
 def refuse_other_settings(run: Run, layers: Layers, folder: RunFolder) -> None:
     """Raises RunFolderError naming every setting that differs from the run's."""
-    asked = make_run(run.model_dump(), *layers)
+    asked = make_run(run.model_dump(), *as_list(layers))
     changed = [
         f"{name} ({old} -> {new})"
         for (name, old), (_, new) in zip(flat(run.model_dump()), flat(asked.model_dump()), strict=False)
