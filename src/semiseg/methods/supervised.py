@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 from torch import Tensor
 
 from semiseg.case import Batch
-from semiseg.functional.losses import segmentation_loss
+from semiseg.functional.dice import class_squared_dice_loss, foreground_dice_loss, foreground_squared_dice_loss, sample_class_dice_loss
+from semiseg.functional.losses import DiceLoss, segmentation_loss
 from semiseg.methods.base import Method, MethodSettings, Step, Task
+
+DICE: dict[str, DiceLoss] = {
+    "sample_class": sample_class_dice_loss,
+    "class_squared": class_squared_dice_loss,
+    "foreground_squared": foreground_squared_dice_loss,
+    "foreground": foreground_dice_loss,
+}
 
 
 class SupervisedSettings(MethodSettings):
     """Settings of supervised-only training."""
 
     weight: float = Field(1.0, gt=0, description="weight of the supervised loss")
+    dice: Literal["sample_class", "class_squared", "foreground_squared", "foreground"] = Field(
+        "sample_class",
+        description="Dice of the method beside it: sample_class CML, BCP in 3D; class_squared Mean Teacher, CPS (published on ACDC); "
+        "foreground_squared UA-MT, SASSNet, DTC, MCF (published on LA); foreground MC-Net, SS-Net in 3D",
+    )
 
 
 class Supervised(Method[SupervisedSettings]):
-    """One network, labelled scans alone.
+    r"""One network, labelled scans alone.
 
-    $L = \\tfrac12 (\\mathrm{CE} + \\mathrm{Dice})$ with the network, batch, augmentation and optimiser of the method that it stands beside.
+    $$L = \tfrac12 (\mathrm{CE} + \mathrm{Dice})$$
+
+    with the network, augmentation and optimiser of the method that it stands beside. It sees `training.steps` x `training.labeled_batch`
+    labelled patches. **A fair control sees as many as the method does:** give both the same steps and the same labelled batch, as every
+    run has unless told otherwise. The published ACDC control fills the whole batch with labelled slices (24 against 12 + 12), so it sees
+    twice as many; `training.labeled_batch=12` evens that. A method that trains longer (CML on LA: 17,000 steps) wants a control as long.
     """
 
     title = "Supervised-only"
@@ -33,8 +53,8 @@ class Supervised(Method[SupervisedSettings]):
         self.network = task.network.network()
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        logits = self.network(batch.labeled.image)
-        return {"supervised": self.settings.weight * segmentation_loss(logits, batch.labeled.label)}
+        loss = segmentation_loss(self.network(batch.labeled.image), batch.labeled.label, DICE[self.settings.dice])
+        return {"supervised": self.settings.weight * loss}
 
     def predict_logits(self, image: Tensor) -> Tensor:
         logits: Tensor = self.network(image)
