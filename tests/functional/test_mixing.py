@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from semiseg.functional.mixing import mix, random_box
+from semiseg.errors import SettingsError
+from semiseg.functional.mixing import halves, mix, random_box
 
 
 def sides(box: tuple[slice, ...]) -> tuple[int, ...]:
@@ -41,3 +42,11 @@ def test_inside_comes_from_the_second_and_inputs_stay() -> None:
 
 def test_a_whole_box_replaces_everything() -> None:
     assert sides(random_box(torch.Generator().manual_seed(0), (5, 7), 1.0)) == (5, 7)
+
+
+def test_halves_are_in_order_and_an_odd_batch_has_none() -> None:
+    first, second = halves(torch.arange(4))
+    assert [first.tolist(), second.tolist()] == [[0, 1], [2, 3]]
+    for size in (0, 3):
+        with pytest.raises(SettingsError, match=f"batch of {size} cannot be halved"):
+            halves(torch.zeros(size))

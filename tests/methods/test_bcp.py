@@ -11,22 +11,29 @@ from method_kit import last_step, make_batch, make_method, steps_of
 from semiseg.case import Batch, Labeled, Unlabeled
 from semiseg.errors import SettingsError
 from semiseg.functional.losses import segmentation_loss
-from semiseg.functional.mixing import mix, random_box
+from semiseg.functional.mixing import halves, mix, random_box
 from semiseg.methods import Stage
+from semiseg.methods.bcp import BCP
+
+
+def bcp(dimensions: int = 3, classes: int = 2, **settings: Any) -> BCP:
+    method = make_method("bcp", dimensions, classes, **settings)
+    assert isinstance(method, BCP)
+    return method
 
 
 def total(losses: dict[str, torch.Tensor]) -> float:
     return float(sum(loss.detach() for loss in losses.values()))
 
 
-def record_inputs(method: Any) -> list[torch.Tensor]:
+def record_inputs(method: BCP) -> list[torch.Tensor]:
     seen: list[torch.Tensor] = []
     method.student.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     return seen
 
 
 def test_both_directions_share_one_box() -> None:
-    method = make_method("bcp", 2)
+    method = bcp(2)
     seen = record_inputs(method)
     ones, step = torch.ones(4, 1, 32, 32), last_step(method)
     method(Batch(Labeled(ones, ones[:, 0].long()), Unlabeled(0 * ones)), step)
@@ -35,30 +42,30 @@ def test_both_directions_share_one_box() -> None:
     assert torch.equal(into_unlabeled, 1 - into_labeled)
 
 
-def test_pseudo_labels_equal_to_the_labels_make_it_supervised_copy_paste() -> None:
+def test_pseudo_labels_equal_to_the_labels_make_it_supervised_copy_paste(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = make_batch(2, 4)
     batch = Batch(batch.labeled, Unlabeled(batch.labeled.image))
-    method = make_method("bcp", 2, 4, pseudo_weight=1, pretrain_loss="regions")
+    method = bcp(2, 4, pseudo_weight=1, pretrain_loss="regions")
     truth = iter(batch.labeled.label.chunk(2))
-    method.pseudo_labels = lambda image: next(truth)  # type: ignore[assignment]
+    monkeypatch.setattr(method, "pseudo_labels", lambda image: next(truth))
     torch.manual_seed(0)
     first, second = method(batch, last_step(method)).values()
-    again = make_method("bcp", 2, 4, pretrain_loss="regions")
+    again = bcp(2, 4, pretrain_loss="regions")
     again.begin(again.stages(40)[0])
     # scan i mixed with itself is scan i, so each direction is the region loss of plain scans with weights 1 and 1
     box = random_box(last_step(again).generator, (32, 32), 2 / 3)
     torch.manual_seed(0)
-    halves = [
-        again.mixed_loss((image, label), (image, label), box, outside=1, inside=1)  # type: ignore[operator]
+    expected = [
+        again.mixed_loss((image, label), (image, label), box, outside=1, inside=1)
         for image, label in zip(batch.labeled.image.chunk(2), batch.labeled.label.chunk(2), strict=True)
     ]
-    assert [first.item(), second.item()] == pytest.approx([half.item() for half in halves])
+    assert [first.item(), second.item()] == pytest.approx([half.item() for half in expected])
 
 
-def test_without_weight_for_pseudo_labels_they_change_nothing() -> None:
+def test_without_weight_for_pseudo_labels_they_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def losses(seed: int) -> float:
-        method, generator = make_method("bcp", 2, pseudo_weight=0), torch.Generator().manual_seed(seed)
-        method.pseudo_labels = lambda image: torch.randint(0, 2, (2, 32, 32), generator=generator)  # type: ignore[assignment]
+        method, generator = bcp(2, pseudo_weight=0), torch.Generator().manual_seed(seed)
+        monkeypatch.setattr(method, "pseudo_labels", lambda image: torch.randint(0, 2, (2, 32, 32), generator=generator))
         torch.manual_seed(0)
         return total(method(make_batch(2), last_step(method)))
 
@@ -66,21 +73,21 @@ def test_without_weight_for_pseudo_labels_they_change_nothing() -> None:
 
 
 def test_pretraining_mixes_labelled_scans_and_ignores_the_rest() -> None:
-    method, batch = make_method("bcp", 3), make_batch(3)
+    method, batch = bcp(3), make_batch(3)
     step = steps_of(method)[0]
     assert step.stage.name == "pretrain"
     torch.manual_seed(1)
     loss = method(batch, step)["labeled"]
     box = random_box(steps_of(method)[0].generator, (16, 16, 16), 2 / 3)
-    image, label = (mix(*tensor.chunk(2), box) for tensor in (batch.labeled.image, batch.labeled.label))
+    image, label = (mix(*halves(tensor), box) for tensor in (batch.labeled.image, batch.labeled.label))
     torch.manual_seed(1)
-    assert loss.item() == segmentation_loss(method.student(image), label).item()  # type: ignore[operator]
+    assert loss.item() == segmentation_loss(method.student(image), label).item()
 
 
 def test_the_teacher_starts_from_the_pre_trained_student_and_follows_it() -> None:
-    method = make_method("bcp", 2)
-    weight = next(method.student.parameters())  # type: ignore[union-attr]
-    follower = next(method.teacher.parameters())  # type: ignore[union-attr]
+    method = bcp(2)
+    weight = next(method.student.parameters())
+    follower = next(method.teacher.parameters())
     weight.data.fill_(2.0)
     method.after_step(steps_of(method)[0])
     assert not torch.equal(follower, weight)  # pre-training leaves it alone
@@ -92,25 +99,25 @@ def test_the_teacher_starts_from_the_pre_trained_student_and_follows_it() -> Non
 
 
 def test_stages_are_the_published_ones() -> None:
-    method = make_method("bcp", pretrain=2 / 17, fresh_optimizer=True)
+    method = bcp(pretrain=2 / 17, fresh_optimizer=True)
     assert method.stages(17000) == [Stage("pretrain", 2000), Stage("self-train", 15000, fresh_optimizer=True)]
 
 
 def test_released_variant_fills_what_is_not_given() -> None:
-    released = make_method("bcp", variant="released", box_reaches_border=True).settings
+    released = bcp(variant="released", box_reaches_border=True).settings
     assert released.model_dump(include={"teacher_mode", "box_reaches_border"}) == {"teacher_mode": "train", "box_reaches_border": True}
 
 
 def test_released_teacher_is_noisy_and_the_corrected_one_is_not() -> None:
     image = torch.randn(2, 1, 32, 32)
     for variant, same in (("corrected", True), ("released", False)):
-        method = make_method("bcp", 2, 4, variant=variant, largest_component=False)
-        first, second = method.pseudo_labels(image), method.pseudo_labels(image)  # type: ignore[operator]
+        method = bcp(2, 4, variant=variant, largest_component=False)
+        first, second = method.pseudo_labels(image), method.pseudo_labels(image)
         assert torch.equal(first, second) == same
 
 
 def test_unequal_or_odd_batches_are_refused() -> None:
-    method, batch = make_method("bcp", 2), make_batch(2)
+    method, batch = bcp(2), make_batch(2)
     with pytest.raises(SettingsError, match=r"4 and 2\. Use equal numbers"):
         method(Batch(batch.labeled, Unlabeled(batch.unlabeled.image[:2])), last_step(method))
     odd = Batch(Labeled(batch.labeled.image[:3], batch.labeled.label[:3]), Unlabeled(batch.unlabeled.image[:3]))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from types import EllipsisType
+
 import torch
 from torch import Tensor
+
+from semiseg.errors import SettingsError
 
 Box = tuple[slice, ...]
 """One slice a spatial axis."""
@@ -27,5 +31,18 @@ def random_box(generator: torch.Generator, spatial: tuple[int, ...], ratio: floa
 def mix(outside: Tensor, inside: Tensor, box: Box) -> Tensor:
     """A copy of `outside` with the box taken from `inside`; the last axes are spatial: (..., *S)."""
     mixed = outside.clone()
-    mixed[(..., *box)] = inside[(..., *box)]
+    place: tuple[EllipsisType | slice, ...] = (..., *box)
+    mixed[place] = inside[place]
     return mixed
+
+
+def halves(batch: Tensor) -> tuple[Tensor, Tensor]:
+    """The first and the second half of a batch (B, ...), each (B / 2, ...), to be mixed with each other.
+
+    Raises:
+        SettingsError: B is odd or 0.
+    """
+    if len(batch) % 2 or not len(batch):
+        raise SettingsError(f"pairs of scans are mixed, and a batch of {len(batch)} cannot be halved. Use an even batch.")
+    first, second = batch.chunk(2)
+    return first, second

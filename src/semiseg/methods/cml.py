@@ -9,10 +9,9 @@ from pydantic import Field
 from torch import Tensor
 
 from semiseg.case import Batch, Labeled, Unlabeled
-from semiseg.errors import SettingsError
 from semiseg.functional.ema import ema_update, frozen_copy
 from semiseg.functional.losses import feature_conflict_loss, segmentation_loss
-from semiseg.functional.mixing import Box, mix, random_box
+from semiseg.functional.mixing import Box, halves, mix, random_box
 from semiseg.functional.pseudo_labels import hard_labels, keep_largest_components
 from semiseg.methods.base import Method, MethodSettings, Stage, Step, Task
 from semiseg.networks import TwoViews
@@ -111,14 +110,7 @@ class CML(Method[CMLSettings]):
 
     def pair(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """The two halves of a batch, to be mixed; without CutMix, the batch twice (mixing it with itself changes nothing)."""
-        if not self.settings.cutmix:
-            return batch, batch
-        if len(batch) % 2 or not len(batch):
-            raise SettingsError(
-                f"CML mixes pairs of scans, so a batch of {len(batch)} cannot be halved: use an even batch or cutmix=false."
-            )
-        half = len(batch) // 2
-        return batch[:half], batch[half:]
+        return halves(batch) if self.settings.cutmix else (batch, batch)
 
     def box(self, image: Tensor, step: Step) -> Box:
         return random_box(step.generator, tuple(image.shape[2:]), self.settings.box_ratio, self.settings.box_reaches_border)
