@@ -28,6 +28,10 @@ class Description(Protocol):
         """Classes K, background included."""
 
     @property
+    def widths(self) -> list[int]:
+        """Channels of the encoder's features, from shallow to deep."""
+
+    @property
     def ups(self) -> tuple[Up, ...]:
         """Up-sampling of the first, second and third decoder, in the order in which the field adds them."""
 
