@@ -54,6 +54,14 @@ class Step:
     generator: torch.Generator
 
 
+@dataclass(frozen=True)
+class FixedAdam:
+    """Adam at a learning rate of its own, without schedule and weight decay: what some papers prescribe for their discriminator."""
+
+    learning_rate: float
+    betas: tuple[float, float]
+
+
 class MethodSettings(BaseModel):
     """Base of every method's settings: unknown names are refused, values are checked.
 
@@ -121,6 +129,10 @@ class Method(nn.Module, Generic[S]):
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """The parameters of each optimiser, by its name."""
         return {"main": [p for p in self.parameters() if p.requires_grad]}
+
+    def fixed_optimizers(self) -> dict[str, FixedAdam]:
+        """Of `parameter_groups`, those whose optimiser the paper prescribes; the run's optimiser, rate and schedule leave them alone."""
+        return {}
 
     def after_step(self, step: Step) -> None:
         """Called after the last update of a step, without gradients: moving averages, memories."""

@@ -20,7 +20,7 @@ from semiseg.run_folder import RunFolder
 from semiseg.training import checkpoint
 from semiseg.training.limits import StopRequest
 from semiseg.training.log import Log
-from semiseg.training.optimization import make_optimizers, set_learning_rate, update
+from semiseg.training.optimization import make_optimizers, scheduled, set_learning_rate, update
 from semiseg.training.progress import StepProgress
 from semiseg.training.seeds import seed_step
 
@@ -63,7 +63,7 @@ def fit(run: Run, method: Method[Any], load: Callable[[int], Batch], folder: Run
             if step.number == 0:
                 method.begin(step.stage)
                 optimizers = make_optimizers(method, run.training) if step.stage.fresh_optimizer else optimizers
-            rate = set_learning_rate(optimizers.values(), run.training, step)
+            rate = set_learning_rate(scheduled(method, optimizers), run.training, step)
             log.add(take_step(fabric, method, optimizers, load(done.step), step))
             done.step, done.seconds = done.step + 1, done.seconds + time.monotonic() - began
             stopping = engine.stop.reason() is not None

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from semiseg.config import Training
 from semiseg.functional.schedules import SCHEDULES
 from semiseg.methods import Method, Step
+from semiseg.methods.base import FixedAdam
 
 
 def make_optimizers(method: Method[Any], settings: Training) -> dict[str, Optimizer]:
-    """One optimiser for each of the method's parameter groups."""
-    return {name: make_optimizer(parameters, settings) for name, parameters in method.parameter_groups().items()}
+    """One optimiser for each of the method's parameter groups: the run's, or the one that the method fixes."""
+    fixed = method.fixed_optimizers()
+    return {
+        name: make_fixed(parameters, fixed[name]) if name in fixed else make_optimizer(parameters, settings)
+        for name, parameters in method.parameter_groups().items()
+    }
+
+
+def make_fixed(parameters: list[nn.Parameter], settings: FixedAdam) -> Optimizer:
+    """The optimiser that a method prescribes."""
+    return Adam(parameters, settings.learning_rate, settings.betas, fused=parameters[0].device.type in ("cpu", "cuda"))
 
 
 def make_optimizer(parameters: list[nn.Parameter], settings: Training) -> Optimizer:
@@ -25,6 +35,11 @@ def make_optimizer(parameters: list[nn.Parameter], settings: Training) -> Optimi
     if settings.optimizer == "sgd":
         return SGD(parameters, rate, momentum=0.9, weight_decay=decay, fused=fused)
     return AdamW(parameters, rate, weight_decay=decay, fused=fused)
+
+
+def scheduled(method: Method[Any], optimizers: Mapping[str, Optimizer]) -> list[Optimizer]:
+    """The optimisers that follow the run's learning rate."""
+    return [optimizer for name, optimizer in optimizers.items() if name not in method.fixed_optimizers()]
 
 
 def set_learning_rate(optimizers: Iterable[Optimizer], settings: Training, step: Step) -> float:
