@@ -59,8 +59,8 @@ class BCP(Method[BCPSettings]):
 
     $$L = \sum_{i=1,2} \sum_{\text{region } r \in \{M, \bar M\}} \alpha_r\, \tfrac12 (\mathrm{CE}_r + \mathrm{Dice}_r)(x_i)$$
 
-    where $\alpha_r$ is 1 for a region with labels and `pseudo_weight` for one with pseudo-labels. Before that, the network is pre-trained on
-    labelled scans that are mixed with each other, and the teacher starts from its last weights. The teacher's batch statistics are
+    where $\alpha_r$ is 1 for a region with labels and `pseudo_weight` for one with pseudo-labels. Before that, the network is pre-trained
+    on labelled scans that are mixed with each other, and the teacher starts from its last weights. The teacher's batch statistics are
     averaged like its weights. The student predicts.
     """
 

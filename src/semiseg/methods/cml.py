@@ -58,7 +58,8 @@ class CML(Method[CMLSettings]):
 
     With $S = \tfrac12(\mathrm{CE} + \mathrm{Dice})$ and $R(f, g) = 1 + \overline{\cos}(f, \mathrm{sg}\,g)$ over bottleneck positions:
 
-    - pre-training: $\lambda_l [S(z_1, y) + S(z_2, y)] + \lambda_d [R(f_1, f_2) + R(f_2, f_1)]$ on $x = \mathrm{mix}(x_a, x_b)$, $y$ likewise;
+    - pre-training: $\lambda_l [S(z_1, y) + S(z_2, y)] + \lambda_d [R(f_1, f_2) + R(f_2, f_1)]$ on
+      $x = \mathrm{mix}(x_a, x_b)$, $y$ likewise;
     - self-training adds the same terms on mixed unlabelled scans with weight $\lambda_u$, where the target of each subnet is mixed
       out of both subnets' pseudo-labels: its own in one region (box or background), the other's in the rest.
     """

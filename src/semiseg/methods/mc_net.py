@@ -1,0 +1,106 @@
+"""MC-Net and MC-Net+ (Wu et al., MICCAI 2021, MedIA 2022): decoders that up-sample differently have to agree, surely."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import permutations
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from semiseg.case import Batch
+from semiseg.functional.dice import class_squared_dice_loss, class_squared_half_dice_loss, foreground_dice_loss, one_hot
+from semiseg.functional.schedules import consistency_weight
+from semiseg.functional.sharpening import sharpen
+from semiseg.methods.base import Method, MethodSettings, Step, Task
+from semiseg.networks.shared_encoder import SharedEncoder
+
+DICE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "foreground": foreground_dice_loss,
+    "class_squared": partial(class_squared_dice_loss, epsilon=1e-10),
+    "class_squared_half": class_squared_half_dice_loss,
+}
+
+
+class MCNetSettings(MethodSettings):
+    """Settings of MC-Net and MC-Net+. `variant: released` sets the one setting in which the authors' code departs, unless it is given."""
+
+    RELEASED: ClassVar[dict[str, Any]] = {"detach_sharpened": False}
+
+    variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as the authors' code does it")
+    supervised_weight: float = Field(0.5, ge=0, description="weight of the Dice loss of each decoder (published: LA 0.5, ACDC 1)")
+    weight: float = Field(
+        1.0, ge=0, description="weight of the consistency when its ramp is up; 0 switches it off (published: LA 1, ACDC 0.1)"
+    )
+    ramp: float = Field(0.4, ge=0, le=1, description="share of the steps over which that weight ramps up (published: LA 0.4, ACDC 1)")
+    temperature: float = Field(0.1, ge=0.02, le=1, description="of the sharpening; 1 leaves probabilities as they are (published: 0.1)")
+    dice: Literal["foreground", "class_squared", "class_squared_half"] = Field(
+        "foreground",
+        description="Dice loss: linear over foreground (published in 3D), squared over all classes, or its half (released in 2D)",
+    )
+    detach_sharpened: bool = Field(True, description="a soft pseudo-label is a target; in the authors' code it learns as well (off)")
+
+
+class MCNet(Method[MCNetSettings]):
+    r"""One encoder, two decoders that up-sample differently; each has to agree with the other's sharpened probabilities.
+
+    $$L = \lambda \sum_i \mathrm{Dice}(p_i, y) + w(t) \sum_{i \ne j} \overline{(p_i - \mathrm{sg}\,S(p_j))^2}, \qquad
+    S(p) = \frac{p^{1/T}}{p^{1/T} + (1 - p)^{1/T}}$$
+
+    with Dice on labelled scans and the mean over all scans of the batch, classes and voxels. With more than two classes each class map is
+    sharpened on its own, as in the authors' code. The first decoder predicts.
+    """
+
+    title = "MC-Net"
+    paper = "Wu et al., Semi-supervised Left Atrium Segmentation with Mutual Consistency Training, MICCAI 2021"
+    year = 2021
+    Settings = MCNetSettings
+    decoders: ClassVar[int] = 2
+
+    def __init__(self, task: Task, settings: MCNetSettings) -> None:
+        super().__init__(task, settings)
+        self.network = SharedEncoder(task.network, self.decoders)
+        self.dice = DICE[settings.dice]
+
+    def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
+        probabilities = [logits.float().softmax(1) for logits in self.network(batch.images())]
+        target = one_hot(batch.labeled.label, self.task.classes)
+        supervised = torch.stack([self.dice(p[: len(target)], target) for p in probabilities]).sum()
+        losses = {"supervised": self.settings.supervised_weight * supervised}
+        if self.settings.weight > 0:
+            weight = consistency_weight(step, self.settings.weight, self.settings.ramp)
+            losses["consistency"] = weight * self.consistency(probabilities)
+        return losses
+
+    def consistency(self, probabilities: list[Tensor]) -> Tensor:
+        """Sum over ordered pairs of decoders of the mean squared distance to the other's sharpened probabilities (B, K, *S)."""
+        soft_labels = [sharpen(p, self.settings.temperature) for p in probabilities]
+        if self.settings.detach_sharpened:
+            soft_labels = [soft.detach() for soft in soft_labels]
+        pairs = permutations(range(self.decoders), 2)
+        return torch.stack([F.mse_loss(probabilities[i], soft_labels[j]) for i, j in pairs]).sum()
+
+    def predict_logits(self, image: Tensor) -> Tensor:
+        return self.network.first(image)
+
+    def predict_views(self, image: Tensor) -> list[Tensor]:
+        views: list[Tensor] = self.network(image)
+        return views
+
+
+class MCNetPlus(MCNet):
+    r"""MC-Net with three decoders, so with six ordered pairs.
+
+    $$L = \lambda \sum_{i=1}^3 \mathrm{Dice}(p_i, y) + w(t) \sum_{i \ne j} \overline{(p_i - \mathrm{sg}\,S(p_j))^2}$$
+
+    The first decoder predicts.
+    """
+
+    title = "MC-Net+"
+    paper = "Wu et al., Mutual consistency learning for semi-supervised medical image segmentation, MedIA 2022"
+    year = 2022
+    decoders = 3
