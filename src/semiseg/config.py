@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
 
 from semiseg.data.augment import Augmentation
 from semiseg.data.prepare import Preparation
-from semiseg.errors import SettingsError
-from semiseg.methods import METHODS, Method, MethodSettings, Task
+from semiseg.errors import SettingsError, did_you_mean
+from semiseg.methods import Method, MethodSettings, Task, find_method
 from semiseg.networks import Description, UNet, VNet
 
 
@@ -70,7 +69,7 @@ class Inference(Section):
 class Run(Section):
     """Everything that a training needs, as one value, saved beside its results."""
 
-    method: str = "cml"
+    method: str = Field("cml", description="a name of METHODS, or `module:Class` of one's own")
     settings: SerializeAsAny[MethodSettings] = Field(default_factory=MethodSettings, description="the method's own settings")
     seed: int = Field(1337, ge=0, description="of the network, the sampling, the augmentation and the dropout")
     data: Data = Data()
@@ -80,21 +79,16 @@ class Run(Section):
     augmentation: Augmentation = Augmentation()
     inference: Inference = Inference()
 
-    @field_validator("method")
-    @classmethod
-    def method_is_known(cls, name: str) -> str:
-        if name not in METHODS:
-            raise ValueError(f"no method is called {name!r}{did_you_mean(name, METHODS)}. There are: {', '.join(METHODS)}")
-        return name
-
     @model_validator(mode="before")
     @classmethod
     def settings_are_the_methods(cls, values: Any) -> Any:
         """Read `settings` with the model of the method that is named, defaults where there are none."""
-        method = METHODS.get(values.get("method", "cml")) if isinstance(values, dict) else None
-        if method is not None and not isinstance(values.get("settings"), method.Settings):
-            return {**values, "settings": method.Settings.model_validate(values.get("settings") or {})}
-        return values
+        if not isinstance(values, dict):
+            return values
+        method = find_method(str(values.get("method", "cml")))
+        if isinstance(values.get("settings"), method.Settings):
+            return values
+        return {**values, "settings": method.Settings.model_validate(values.get("settings") or {})}
 
     def description(self) -> Description:
         """The network's description. Needs a resolved run (channels, classes, patch)."""
@@ -107,7 +101,7 @@ class Run(Section):
 
     def build(self) -> Method[Any]:
         """The method with all of its networks, freshly initialised from torch's random state."""
-        return METHODS[self.method](Task(self.training.patch, self.description()), self.settings)
+        return find_method(self.method)(Task(self.training.patch, self.description()), self.settings)
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -164,13 +158,12 @@ def make_run(*layers: Mapping[str, Any]) -> Run:
 def validated(values: Mapping[str, Any]) -> Run:
     """`Run` from nested values, with one error for all that is wrong."""
     values, problems = dict(values), []
-    method = METHODS.get(values["method"])
-    if method is not None:
-        try:
-            values["settings"] = method.Settings.model_validate(values.get("settings") or {})
-        except ValidationError as error:
-            problems += [explain(item, method.Settings, ("settings",)) for item in error.errors()]
-            del values["settings"]
+    method = find_method(str(values["method"]))
+    try:
+        values["settings"] = method.Settings.model_validate(values.get("settings") or {})
+    except ValidationError as error:
+        problems += [explain(item, method.Settings, ("settings",)) for item in error.errors()]
+        del values["settings"]
     try:
         run = Run.model_validate(values)
     except ValidationError as error:
@@ -189,9 +182,3 @@ def explain(item: Any, model: type[BaseModel], section: tuple[str, ...] = ()) ->
     for part in inner:
         model = model.model_fields[str(part)].annotation  # type: ignore[assignment]
     return f"{place}: unknown setting{did_you_mean(str(name), model.model_fields)}. Known here: {', '.join(model.model_fields)}."
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """', did you mean ...?' if a known name is near."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f", did you mean {close[0]!r}?" if close else ""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class SemisegError(Exception):
     """Something that the user can mend; the command line prints it as one sentence, without a traceback."""
@@ -21,3 +24,9 @@ class RunFolderError(SemisegError):
 
 class TrainingError(SemisegError):
     """A training that cannot go on: non-finite losses, a full disk."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """', did you mean ...?' if a known name is near; else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""

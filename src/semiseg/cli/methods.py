@@ -21,9 +21,8 @@ EXAMPLE_PATCH = 64
 def methods(
     name: Annotated[str | None, typer.Argument(help="One method, for its settings.", show_default=False)] = None, as_json: AsJson = False
 ) -> None:
-    """List the methods, or the settings of one."""
-    from semiseg.config import did_you_mean
-    from semiseg.methods import METHODS
+    """List the methods, or the settings of one (a listed one, or `module:Class`)."""
+    from semiseg.methods import METHODS, find_method
 
     if name is None:
         facts = [method_facts(known, method) for known, method in METHODS.items()]
@@ -36,9 +35,8 @@ def methods(
                 [(f["name"], str(f["year"]), in_words(f["parameters"]), f["paper"]) for f in facts],
             )
         return
-    if name not in METHODS:
-        raise SettingsError(f"no method is called {name!r}{did_you_mean(name, METHODS)}. There are: {', '.join(METHODS)}.")
-    describe(method_facts(name, METHODS[name]), METHODS[name], as_json)
+    method = find_method(name)
+    describe(method_facts(name, method), method, as_json)
 
 
 def describe(facts: dict[str, Any], method: type[Method[Any]], as_json: bool) -> None:

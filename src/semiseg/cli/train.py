@@ -104,7 +104,7 @@ def free_folder(parent: Path, data: Path, layers: list[dict[str, Any]]) -> Path:
     """`parent/DATA-METHOD`, with a number behind it where that is taken."""
     from semiseg.config import make_run
 
-    name = f"{data.resolve().name}-{make_run(*layers).method}"
+    name = f"{data.resolve().name}-{make_run(*layers).method.rpartition(':')[2]}"  # of `module:Class`, the class
     names = itertools.chain([name], (f"{name}-{k}" for k in itertools.count(2)))
     return next(parent / free for free in names if not (parent / free).exists())
 

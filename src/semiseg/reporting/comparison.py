@@ -10,7 +10,7 @@ from semiseg.case import Case
 from semiseg.config import Run
 from semiseg.data.formats import read_image, read_label
 from semiseg.evaluation.results import MEAN, Evaluation
-from semiseg.methods import METHODS
+from semiseg.methods import find_method
 from semiseg.reporting.figures import Example, loss_curves, slices_figure
 from semiseg.reporting.html import Picture, Report, Section
 from semiseg.reporting.tables import Table, score_table
@@ -65,7 +65,7 @@ def summary(runs: Finished) -> str:
 
 def uses_unlabeled(run: Run) -> bool:
     """Whether a run learned from unlabelled scans."""
-    return METHODS[run.method].uses_unlabeled and run.training.unlabeled_batch > 0
+    return find_method(run.method).uses_unlabeled and run.training.unlabeled_batch > 0
 
 
 def case_dice(evaluation: Evaluation) -> dict[str, float]:

@@ -19,7 +19,7 @@ from semiseg.data.prepare import Prepared, prepare
 from semiseg.devices import pick_device
 from semiseg.errors import DataError, RunFolderError
 from semiseg.evaluation.evaluate import Evaluation
-from semiseg.methods import METHODS
+from semiseg.methods import find_method
 from semiseg.run_folder import RunFolder
 from semiseg.training.fit import Engine, channels_last, fit
 from semiseg.training.limits import StopRequest
@@ -118,7 +118,7 @@ def resume(
 def prepared_run(asked: Run, dataset: Dataset, split: Split, show: bool) -> tuple[Run, list[Prepared], list[Prepared]]:
     """The resolved run, and the prepared labelled and unlabelled scans."""
     classes = asked.data.classes or split.classes
-    uses_unlabeled = METHODS[asked.method].uses_unlabeled and asked.training.unlabeled_batch > 0
+    uses_unlabeled = find_method(asked.method).uses_unlabeled and asked.training.unlabeled_batch > 0
     if uses_unlabeled and not split.unlabeled:
         raise DataError(
             f"{dataset.name}: {asked.method} learns from unlabelled scans, and there are none. Add some, or use method=supervised."
