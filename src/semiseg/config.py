@@ -38,7 +38,9 @@ class Network(Section):
 
     kind: Literal["vnet", "unet"] | None = Field(None, description="default: vnet in 3D, unet in 2D")
     width: int = Field(16, ge=4, description="channels of the first level; published 16")
-    dropout: float = Field(0.5, ge=0, lt=1, description="V-Net: chance of a channel to be dropped at the bottleneck and before the head")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="V-Net: chance of a channel to be dropped at the bottleneck and before the head; published 0.5"
+    )
 
 
 class Training(Section):
