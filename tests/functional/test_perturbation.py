@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from semiseg.functional.perturbation import clipped_noise, jitter_intensity
+from semiseg.functional.perturbation import clipped_noise, drop_attended, feature_noise, jitter_intensity
 
 
 def test_noise_has_the_deviation_of_a_gaussian_cut_off_at_two() -> None:
@@ -38,3 +38,20 @@ def test_jitter_of_a_ramp_is_brightness_times_contrast_about_the_mean() -> None:
 
 def test_a_flat_image_stays_finite() -> None:
     assert torch.isfinite(jitter_intensity(torch.full((2, 1, 4, 4), 3.0), 0.5)).all()
+
+
+def test_feature_noise_is_multiplicative_bounded_and_one_for_the_batch() -> None:
+    noisy = feature_noise(torch.ones(3, 4, 16, 16))
+    assert 0.7 <= noisy.min() < 0.71
+    assert 1.29 < noisy.max() <= 1.3
+    assert torch.equal(noisy[0], noisy[2])
+    assert feature_noise(torch.zeros(1, 2, 4, 4, 4)).abs().sum() == 0
+
+
+def test_what_the_channels_attend_to_is_dropped() -> None:
+    # means over channels: 2 (the maximum), 1.9 = 0.95 of it, 1 = 0.5 of it; the limit lies between 0.7 and 0.9 of the maximum
+    features = torch.tensor([[[1.0, 0.9, 2.0], [3.0, 2.9, 0.0]]])
+    assert drop_attended(features).tolist() == [[[0, 0, 2], [0, 0, 0]]]
+    between = torch.tensor([[[1.0, 0.8]]]).expand(100, 1, 2)
+    assert len(set(drop_attended(between)[:, 0, 1].tolist())) == 1  # one limit a call
+    assert {round(drop_attended(between[:1])[0, 0, 1].item(), 3) for _ in range(50)} == {0.0, 0.8}

@@ -28,3 +28,19 @@ def jitter_intensity(image: Tensor, strength: float) -> Tensor:
     mean = unit.mean(axes, keepdim=True)
     brightness, contrast = (image.new_empty(len(image), *[1] * (image.ndim - 1)).uniform_(1 - strength, 1 + strength) for _ in range(2))
     return (brightness * (mean + contrast * (unit - mean))).clamp(0, 1) * extent + low
+
+
+def feature_noise(features: Tensor, extent: float = 0.3) -> Tensor:
+    """Features (B, C, *S) times 1 + n, n uniform within +-`extent`, the same for the whole batch (URPC's 2D code)."""
+    return features * (1 + torch.empty_like(features[:1]).uniform_(-extent, extent))
+
+
+def drop_attended(features: Tensor, least: float = 0.7, most: float = 0.9) -> Tensor:
+    """Features (B, C, *S) with all channels put to 0 where their mean reaches u times its maximum over the sample.
+
+    u is uniform in [least, most], drawn once a call. Source: the feature drop of URPC's 2D code.
+    """
+    mean = features.mean(1, keepdim=True)  # (B, 1, *S)
+    share = torch.empty_like(mean.flatten()[:1]).uniform_(least, most)
+    limit = share * mean.amax(tuple(range(1, mean.ndim)), keepdim=True)
+    return features * (mean < limit)
