@@ -11,6 +11,7 @@ from semiseg.functional.dice import (
     foreground_dice_loss,
     foreground_squared_dice_loss,
     one_hot,
+    pooled_dice_loss,
     sample_class_dice_loss,
 )
 
@@ -54,3 +55,9 @@ def test_a_mask_leaves_voxels_out() -> None:
 def test_a_single_map_is_foreground() -> None:
     probabilities, target = torch.full((1, 1, 4), 0.5), torch.ones(1, 1, 4)
     assert foreground_squared_dice_loss(probabilities, target).item() == pytest.approx(0.2, abs=1e-5)
+
+
+def test_pooled_dice_of_equal_predictions_is_zero_only_if_they_are_sure() -> None:
+    sure, half = one_hot(LABELS, 2), torch.full((2, 2, 2), 0.5)
+    assert pooled_dice_loss(sure, sure).item() == pytest.approx(0, abs=1e-6)
+    assert pooled_dice_loss(half, half).item() == pytest.approx(0.5)  # 1 - 2 * 8 / 4 / (4 + 4)

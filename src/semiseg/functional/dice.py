@@ -56,6 +56,14 @@ def foreground_dice_loss(probabilities: Tensor, target: Tensor, epsilon: float =
     return 1 - _ratio(probabilities[:, foreground], target[:, foreground], _batch_and_space(probabilities), epsilon).mean()
 
 
+def pooled_dice_loss(probabilities: Tensor, target: Tensor, epsilon: float = 1e-8) -> Tensor:
+    """1 - (2 sum(p y) + e) / (sum p + sum y + e) with one sum over samples, classes and voxels: between predictions in SS-Net's 3D code.
+
+    Equal predictions that are unsure cost more than 0, so it also makes sure.
+    """
+    return 1 - (2 * (probabilities * target).sum() + epsilon) / (probabilities.sum() + target.sum() + epsilon)
+
+
 def _batch_and_space(tensor: Tensor) -> tuple[int, ...]:
     return (0, *range(2, tensor.ndim))
 

@@ -1,0 +1,161 @@
+"""SS-Net (Wu et al., MICCAI 2022): predictions that are smooth under attack, and classes whose features are compact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from semiseg.case import Batch
+from semiseg.functional.adversarial import virtual_adversarial_loss
+from semiseg.functional.class_samples import best_where, sample_where
+from semiseg.functional.dice import class_squared_dice_loss, foreground_dice_loss, one_hot, pooled_dice_loss
+from semiseg.functional.schedules import consistency_weight
+from semiseg.methods.base import Method, MethodSettings, Step, Task
+from semiseg.networks.heads import SIZE, ContrastHeads
+
+SQUARED = partial(class_squared_dice_loss, epsilon=1e-10)
+DICE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"foreground": foreground_dice_loss, "class_squared": SQUARED}
+DISTANCE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"class_squared": SQUARED, "pooled": pooled_dice_loss}
+
+
+class SSNetSettings(MethodSettings):
+    """Settings of SS-Net. `variant: released` sets the three settings in which the authors' code departs, unless they are given."""
+
+    RELEASED: ClassVar[dict[str, Any]] = {"memory_keeps": "lowest", "average_over": "all", "attack_target": "own_pass"}
+
+    variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as the authors' code does it")
+    weight: float = Field(
+        1.0, ge=0, description="weight of both terms when their ramp is up; 0 switches them off (published: LA 1, ACDC 0.1)"
+    )
+    ramp: float = Field(0.4, ge=0, le=1, description="share of the steps over which that weight ramps up (published: LA 0.4, ACDC 1)")
+    contrast_weight: float = Field(0.1, ge=0, description="weight of the class terms within it; 0 switches them off (published: 0.1)")
+    dice: Literal["foreground", "class_squared"] = Field(
+        "foreground", description="Dice loss: linear over foreground (published in 3D) or squared over all classes (in 2D)"
+    )
+    attack_radius: float = Field(10.0, gt=0, description="L2 norm of the attack over all voxels of a patch (published: LA 10, ACDC 6)")
+    attack_distance: Literal["class_squared", "pooled"] = Field(
+        "class_squared", description="of predictions: squared Dice, 0 if equal (published in 2D), or linear, which also sharpens (in 3D)"
+    )
+    attack_target: Literal["prediction", "own_pass"] = Field(
+        "prediction", description="what the attacked prediction must equal: the step's own, or as in the authors' code one more pass"
+    )
+    memory_size: int = Field(32, ge=1, le=256, description="features kept of each class (published: 32)")
+    memory_keeps: Literal["highest", "lowest"] = Field(
+        "highest", description="features kept are those with the highest score (paper) or, by a slip of the authors' code, the lowest"
+    )
+    points: int = Field(
+        1024, ge=256, description="random voxels of each class that are compared in a step; all if it has fewer (published: all)"
+    )
+    average_over: Literal["foreground", "all"] = Field(
+        "foreground", description="the class terms are divided by the number of foreground classes, or, as in the authors' code, of all"
+    )
+
+
+class SSNet(Method[SSNetSettings]):
+    r"""Predictions must not change under an adversarial change of the image, and features must come near remembered ones of their class.
+
+    $$L = \mathrm{Dice}(p, y) + w(t) \left[ d(f(x + r), \mathrm{sg}\,p) + \lambda_c (L_c^\text{labelled} + L_c^\text{unlabelled}) \right]$$
+
+    $$L_c = \frac{1}{K - 1} \sum_{c \ge 1} \frac{\sum_i \omega_i (1 - \hat q_i \cdot u_c)}{\sum_i \omega_i}, \qquad
+    u_c = \frac{\sum_j \nu_j \hat m_j}{\sum_j \nu_j}$$
+
+    with $r$ of norm `attack_radius` where $d$ grows fastest; $\hat q_i$ the projected and predicted features of voxels of class $c$ (by
+    label, or by the network's own word) and $\hat m_j$ the memory of that class (projected features of labelled voxels that are predicted
+    correctly), both at unit length; $\omega, \nu$ learnt weights. $L_c$ is the weighted mean of $1 - \cos$ over all pairs $(i, j)$.
+    The network is trained with its heads, and predicts without them.
+    """
+
+    title = "SS-Net"
+    paper = "Wu et al., Exploring Smoothness and Class-Separation for Semi-supervised Medical Image Segmentation, MICCAI 2022"
+    year = 2022
+    Settings = SSNetSettings
+    memory: Tensor
+    remembered: Tensor
+
+    def __init__(self, task: Task, settings: SSNetSettings) -> None:
+        super().__init__(task, settings)
+        self.network = task.network.network()
+        self.heads = ContrastHeads(task.network.widths[0], task.classes)
+        self.register_buffer("memory", torch.zeros(task.classes - 1, settings.memory_size, SIZE))
+        self.register_buffer("remembered", torch.zeros(task.classes - 1))
+
+    def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
+        images, labels = batch.images(), batch.labeled.label
+        features = self.network.decoder.features(self.network.encoder(images))
+        logits = self.network.decoder.head(features).float()
+        probabilities = logits.softmax(1)  # (L + U, K, *S)
+        target = one_hot(labels, self.task.classes)
+        losses = {"supervised": DICE[self.settings.dice](probabilities[: len(labels)], target)}
+        if self.settings.weight > 0:
+            weight = consistency_weight(step, self.settings.weight, self.settings.ramp)
+            losses["adversarial"] = weight * self.adversarial(images, probabilities)
+            if self.settings.contrast_weight > 0:
+                losses["contrast"] = weight * self.settings.contrast_weight * self.contrast(features, logits.argmax(1), labels)
+        return losses
+
+    def adversarial(self, images: Tensor, probabilities: Tensor) -> Tensor:
+        """How far the prediction moves under attack."""
+        target = probabilities.detach()
+        if self.settings.attack_target == "own_pass":
+            with torch.no_grad():
+                target = self.network(images).float().softmax(1)
+        distance = DISTANCE[self.settings.attack_distance]
+        return virtual_adversarial_loss(self.network, images, target, distance, self.settings.attack_radius)
+
+    def contrast(self, features: Tensor, predicted: Tensor, labels: Tensor) -> Tensor:
+        """The class terms of labelled and unlabelled scans: features (L + U, width, *S), predicted (L + U, *S), labels (L, *S)."""
+        split = len(labels)
+        labeled, unlabeled = _points(features[:split]), _points(features[split:])
+        correct = torch.where(predicted[:split] == labels, labels, 0)
+        self.remember(labeled.detach(), correct.flatten())
+        return self.attraction(labeled, labels.flatten()) + self.attraction(unlabeled, predicted[split:].flatten())
+
+    def attraction(self, points: Tensor, classes: Tensor) -> Tensor:
+        """How far features (N, width) of each foreground class are from its memory; their classes (N,)."""
+        drawn = [sample_where(classes == index, self.settings.points) for index in range(self.task.classes)]
+        positions = torch.cat([positions for positions, _ in drawn])  # of all classes alike: the heads normalize over what they are given
+        compared = self.heads(points[positions]).float().chunk(self.task.classes)
+        terms = [self.class_attraction(index, compared[index + 1], drawn[index + 1][1]) for index in range(self.task.classes - 1)]
+        divisor = len(terms) if self.settings.average_over == "foreground" else self.task.classes
+        return torch.stack(terms).sum() / divisor
+
+    def class_attraction(self, index: int, compared: Tensor, counts: Tensor) -> Tensor:
+        """The weighted mean distance of features (P, 32), those that count, to the memory of one foreground class; 0 without either."""
+        memory = F.normalize(self.memory[index], dim=1)
+        memory_weight = self.heads.memory_selectors[index](memory).float().sigmoid()  # (M, 1)
+        direction = (memory_weight * memory).sum(0) / memory_weight.sum()
+        weight = self.heads.feature_selectors[index](compared.detach()).float().sigmoid()[:, 0] * counts
+        distance = 1 - F.normalize(compared, dim=1) @ direction
+        mean: Tensor = (weight * distance).sum() / weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)
+        return mean * self.remembered[index]
+
+    @torch.no_grad()
+    def remember(self, points: Tensor, classes: Tensor) -> None:
+        """Replace the memory of each foreground class that is among the classes (N,) of features (N, width)."""
+        sign = 1 if self.settings.memory_keeps == "highest" else -1
+        training = self.heads.projector.training
+        self.heads.projector.eval()
+        for index in range(self.task.classes - 1):
+            positions, counts = sample_where(classes == index + 1, self.settings.points)
+            projected = self.heads.projector(points[positions]).float()
+            scores = self.heads.feature_selectors[index](projected).float()[:, 0]
+            kept = projected[best_where(sign * scores, counts, self.settings.memory_size)]
+            present = counts.any()
+            self.memory[index] = torch.where(present, kept, self.memory[index])
+            self.remembered[index] = torch.where(present, 1.0, self.remembered[index])
+        self.heads.projector.train(training)
+
+    def predict_logits(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.network(image)
+        return logits
+
+
+def _points(features: Tensor) -> Tensor:
+    """(B, width, *S) -> (B * voxels, width)"""
+    return features.movedim(1, -1).flatten(0, -2)

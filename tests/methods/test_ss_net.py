@@ -1,0 +1,107 @@
+"""SS-Net: what is remembered, and how far features are from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from method_kit import last_step, make_batch, make_method
+from torch.nn import functional as F
+
+from semiseg.functional.dice import foreground_dice_loss, one_hot
+from semiseg.methods.ss_net import SSNet
+
+
+def ss_net(dimensions: int = 2, classes: int = 3, **settings: Any) -> SSNet:
+    method = make_method("ss-net", dimensions, classes, **settings)
+    assert isinstance(method, SSNet)
+    return method
+
+
+def test_class_term_is_the_weighted_mean_over_all_pairs() -> None:
+    method = ss_net().eval()
+    method.memory.copy_(torch.randn_like(method.memory))
+    method.remembered.fill_(1)
+    features, heads = torch.randn(50, 32), method.heads
+    omega = heads.feature_selectors[1](features).sigmoid()[:, 0]
+    memory = F.normalize(method.memory[1], dim=1)
+    nu = heads.memory_selectors[1](memory).sigmoid()[:, 0]
+    pairs = (omega / omega.mean())[:, None] * (nu / nu.mean()) * (1 - F.normalize(features, dim=1) @ memory.T)  # (50, 32)
+    assert method.class_attraction(1, features, torch.ones(50).bool()).item() == pytest.approx(pairs.mean().item(), abs=1e-5)
+
+
+def test_features_at_their_memory_cost_nothing_and_opposite_ones_two() -> None:
+    method, counts = ss_net(), torch.ones(64).bool()
+    method.memory[0] = torch.ones(32)
+    method.remembered[0] = 1
+    assert method.class_attraction(0, torch.ones(64, 32), counts).item() == pytest.approx(0, abs=1e-5)
+    assert method.class_attraction(0, -torch.ones(64, 32), counts).item() == pytest.approx(2, abs=1e-5)
+    assert method.class_attraction(0, -torch.ones(64, 32), ~counts).item() == 0  # none of this class
+    assert method.class_attraction(1, -torch.ones(64, 32), counts).item() == 0  # nothing remembered of it
+
+
+@pytest.mark.parametrize(("keeps", "best"), [("highest", True), ("lowest", False)])
+def test_memory_keeps_the_features_with_the_highest_score_or_as_released_the_lowest(keeps: str, best: bool) -> None:
+    method = ss_net(memory_keeps=keeps, memory_size=4)
+    points, classes = torch.randn(300, 4), torch.ones(300, dtype=torch.long)
+    method.remember(points, classes)
+    with torch.no_grad():
+        method.heads.projector.eval()
+        projected = method.heads.projector(points)
+        scores = method.heads.feature_selectors[0](projected)[:, 0]
+    expected = projected[scores.topk(4, largest=best).indices]
+    assert torch.allclose(method.memory[0], expected, atol=1e-5)
+    assert method.remembered.tolist() == [1, 0]
+
+
+def test_memory_of_an_absent_class_is_kept_from_earlier_steps() -> None:
+    method = ss_net()
+    method.remember(torch.randn(300, 4), torch.full((300,), 2))
+    old = method.memory.clone()
+    method.remember(torch.randn(300, 4), torch.ones(300, dtype=torch.long))
+    assert torch.equal(method.memory[1], old[1])
+    assert not torch.equal(method.memory[0], old[0])
+    method.remember(torch.randn(300, 4), torch.zeros(300, dtype=torch.long))  # background is never remembered
+    assert torch.equal(method.memory[1], old[1])
+    assert method.remembered.tolist() == [1, 1]
+
+
+def test_wrong_predictions_are_not_remembered() -> None:
+    method, labels = ss_net(), torch.ones(2, 32, 32, dtype=torch.long)
+    features = torch.randn(4, 4, 32, 32)
+    method.contrast(features, torch.full((4, 32, 32), 2), labels)
+    assert method.remembered.tolist() == [0, 0]
+    method.contrast(features, torch.ones(4, 32, 32, dtype=torch.long), labels)
+    assert method.remembered.tolist() == [1, 0]
+
+
+def test_released_code_divides_by_the_background_too() -> None:
+    points, classes = torch.randn(600, 4), torch.randint(0, 3, (600,))
+    losses = []
+    for average_over in ("foreground", "all"):
+        method = ss_net(average_over=average_over)
+        method.remember(points, classes)
+        torch.manual_seed(0)
+        losses.append(method.attraction(points, classes).item())
+    assert losses[0] / losses[1] == pytest.approx(3 / 2)
+
+
+def test_switched_off_terms_leave_the_supervised_loss() -> None:
+    method, batch = ss_net(weight=0).eval(), make_batch(2, 3)
+    losses = method(batch, last_step(method))
+    target = one_hot(batch.labeled.label, 3)
+    assert list(losses) == ["supervised"]
+    expected = foreground_dice_loss(method.predict_logits(batch.labeled.image).softmax(1), target).item()
+    assert losses["supervised"].item() == pytest.approx(expected, abs=1e-5)
+    assert list(ss_net(contrast_weight=0)(batch, last_step(method))) == ["supervised", "adversarial"]
+
+
+def test_own_pass_updates_the_running_statistics_a_second_time() -> None:
+    updates = {}
+    for variant in ("corrected", "released"):
+        method = ss_net(variant=variant)
+        method(make_batch(2, 3), last_step(method))
+        counters = {int(b) for name, b in method.network.named_buffers() if name.endswith("num_batches_tracked")}
+        updates[variant] = counters
+    assert updates == {"corrected": {1}, "released": {2}}
