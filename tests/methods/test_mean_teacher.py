@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -14,11 +15,17 @@ from semiseg.methods import METHODS
 from semiseg.methods.mean_teacher import MeanTeacher
 
 
+def mean_teacher(dimensions: int = 3, classes: int = 2, **settings: Any) -> MeanTeacher:
+    method = make_method("mean_teacher", dimensions, classes, **settings)
+    assert isinstance(method, MeanTeacher)
+    return method
+
+
 def test_without_consistency_it_is_supervised_training_bit_for_bit() -> None:
     batch = make_batch()
     batch = replace(batch, unlabeled=Unlabeled(batch.unlabeled.image[:0]))  # batch statistics are of the labelled scans alone
     gradients = []
-    for method in (make_method("mean_teacher", weight=0), make_method("supervised", dice="class_squared")):
+    for method in (mean_teacher(weight=0), make_method("supervised", dice="class_squared")):
         torch.manual_seed(1)  # dropout
         sum(method(batch, last_step(method)).values()).backward()
         gradients.append([p.grad for p in method.parameters() if p.requires_grad])
@@ -26,7 +33,7 @@ def test_without_consistency_it_is_supervised_training_bit_for_bit() -> None:
 
 
 def test_the_first_step_copies_the_student_and_later_ones_average() -> None:
-    method = make_method("mean_teacher")
+    method = mean_teacher()
     start = parameters_to_vector(method.teacher.parameters())
     with torch.no_grad():
         for parameter in method.student.parameters():
@@ -42,16 +49,17 @@ def test_the_first_step_copies_the_student_and_later_ones_average() -> None:
 
 
 def test_consistency_is_the_mean_squared_difference_of_probabilities() -> None:
-    method = make_method("mean_teacher", noise=0)
-    method.teacher = torch.nn.Conv3d(1, 2, 1)
-    torch.nn.init.zeros_(method.teacher.weight)
-    torch.nn.init.zeros_(method.teacher.bias)  # the teacher says 0.5 and 0.5
+    method = mean_teacher(noise=0)
+    teacher = torch.nn.Conv3d(1, 2, 1)
+    for parameter in teacher.parameters():
+        torch.nn.init.zeros_(parameter)
+    method.add_module("teacher", teacher)  # it says 0.5 and 0.5
     sure = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1, 1).expand(1, 2, 4, 4, 4)
     assert method.consistency(sure, torch.zeros(1, 1, 4, 4, 4), last_step(method)).item() == 0.25  # (0.5^2 + 0.5^2) / 2
 
 
 def test_the_delay_holds_consistency_back() -> None:
-    method = make_method("mean_teacher", delay=0.5)
+    method = mean_teacher(delay=0.5)
     assert isinstance(method, MeanTeacher)
     terms = [set(method(make_batch(), step)) for step in steps_of(method, 4)]
     assert terms == [{"supervised"}] * 2 + [{"supervised", "consistency"}] * 2
@@ -59,14 +67,14 @@ def test_the_delay_holds_consistency_back() -> None:
 
 @pytest.mark.parametrize(("given", "share"), [("unlabeled", 4), ("all", 8)])
 def test_consistency_is_on_the_images_that_the_setting_names(given: str, share: int) -> None:
-    method, seen = make_method("mean_teacher", consistency_on=given), []
+    method, seen = mean_teacher(consistency_on=given), []
     method.teacher.register_forward_pre_hook(lambda _, arguments: seen.append(len(arguments[0])))
     method(make_batch(), last_step(method))
     assert seen == [share]  # of 4 labelled and 4 unlabelled
 
 
 def test_the_teacher_is_no_view_and_does_not_predict() -> None:
-    method = make_method("mean_teacher").eval()
+    method = mean_teacher().eval()
     image = torch.randn(1, 1, 16, 16, 16)
     before = method.predict_logits(image)
     for parameter in method.teacher.parameters():
