@@ -10,6 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("semiseg", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
+settings.load_profile("semiseg")
 
 UNPACK = Path(__file__).parents[2] / "shared" / "data" / "unpack.py"
 LA_TRAIN, LA_TEST, ACDC_PATIENTS, ACDC_VOLUMES = 10, 2, 3, 2
