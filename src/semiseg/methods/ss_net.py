@@ -131,7 +131,7 @@ class SSNet(Method[SSNetSettings]):
         memory_weight = self.heads.memory_selectors[index](memory).float().sigmoid()  # (M, 1)
         direction = (memory_weight * memory).sum(0) / memory_weight.sum()
         weight = self.heads.feature_selectors[index](compared.detach()).float().sigmoid()[:, 0] * counts
-        distance = 1 - F.normalize(compared, dim=1) @ direction
+        distance = 1 - (F.normalize(compared, dim=1) * direction).sum(1)  # no matrix product: autocast would round it
         mean: Tensor = (weight * distance).sum() / weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)
         return mean * self.remembered[index]
 
