@@ -38,8 +38,8 @@ def make_batch(dimensions: int = 3, classes: int = 2, seed: int = 0, size: int =
 
 def steps_of(method: Method[Any], total: int = 4, seed: int = 0) -> list[Step]:
     """Every step of a short training, with the generators that the engine would make."""
-    stages, steps = method.stages(total), []
-    for stage in stages:
+    steps: list[Step] = []
+    for stage in method.stages(total):
         for number in range(stage.steps):
             overall = len(steps)
             steps.append(Step(number, stage, overall, total, torch.Generator().manual_seed(1000 * seed + overall)))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_resume import TINY, tiny_dataset
+from training_kit import TINY, tiny_dataset
 
 from semiseg.config import Training, make_run
 from semiseg.errors import DataError, SettingsError, TrainingError

@@ -14,21 +14,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from training_kit import TINY, tiny_dataset
 
-from semiseg.case import Case
-from semiseg.data.dataset import Dataset
-from semiseg.data.phantom import phantom_case
 from semiseg.errors import RunFolderError, TrainingError
 from semiseg.run_folder import RunFolder
 from semiseg.training import checkpoint
 from semiseg.training.log import read_log
 from semiseg.training.train import resume, train
-
-TINY: dict[str, Any] = {
-    "network": {"width": 4},
-    "training": {"steps": 6, "patch": [32, 16, 16], "labeled_batch": 2, "unlabeled_batch": 2, "precision": "32-true"},
-    "augmentation": {"rotate": 10, "noise": 0.1},
-}
 
 SCRIPT = """
 import sys, yaml
@@ -40,13 +32,6 @@ if mode == "train":
 else:
     resume(Path(folder), progress=False, checkpoint_seconds=0)
 """
-
-
-def tiny_dataset(cases: int = 4, labeled: int = 2, test: int = 1) -> Dataset:
-    """Arrays in memory: nothing but the training is tested here."""
-    made = [phantom_case(seed, (20, 20, 20), 2) for seed in range(cases + test)]
-    scans = [Case(f"case_{i}", (image,), label if i < labeled or i >= cases else None) for i, (image, label) in enumerate(made)]
-    return Dataset("tiny", ("chamber",), tuple(scans[:cases]), test=tuple(scans[cases:]))
 
 
 def same_weights(first: Path, second: Path) -> bool:
