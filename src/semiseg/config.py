@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
@@ -31,6 +31,9 @@ class Data(Section):
     draw: int = Field(0, ge=0, description="which draw of labelled scans: 0 is the first N, others are random")
     classes: tuple[str, ...] = Field((), description="names of the foreground classes, in the order of their values from 1; found if empty")
     channels: int | None = Field(None, ge=1, description="modalities of a scan; found if not given")
+    label_map: dict[int, Annotated[int, Field(ge=0, le=255)]] = Field(
+        default_factory=dict, description="value in the label files -> class, {255: 1, 3: 0}; other values stay"
+    )
 
 
 class Network(Section):
@@ -56,6 +59,7 @@ class Training(Section):
     schedule: Literal["polynomial", "staircase", "constant"] = Field(
         "polynomial", description="of the learning rate; published: LA staircase, ACDC constant"
     )
+    warmup: int = Field(0, ge=0, description="first steps of the run in which the learning rate grows from 0; published: none")
     schedule_restarts: bool = Field(False, description="each stage counts its schedule from its own first step (published: yes)")
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16 where the device computes in it")
 

@@ -53,6 +53,13 @@ def test_learning_rate_counts_over_the_run_or_the_stage(restarts: bool, expected
     assert optimizer.param_groups[0]["lr"] == pytest.approx(expected)
 
 
+def test_learning_rate_grows_from_nothing_over_the_warmup() -> None:
+    settings = Training(learning_rate=0.01, schedule="constant", warmup=4)
+    steps = [Step(n, Stage("train", 10), n, 10, torch.Generator()) for n in (0, 1, 4, 9)]
+    rates = [set_learning_rate([], settings, step) for step in steps]
+    assert rates == pytest.approx([0.002, 0.004, 0.01, 0.01])  # 1/5, 2/5, whole
+
+
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
 def test_a_gradient_that_is_not_finite_changes_no_weight_but_by_decay(name: Any) -> None:
     weight = torch.nn.Parameter(torch.ones(3))

@@ -45,7 +45,8 @@ def scheduled(method: Method[Any], optimizers: Mapping[str, Optimizer]) -> list[
 def set_learning_rate(optimizers: Iterable[Optimizer], settings: Training, step: Step) -> float:
     """Give all optimisers this step's learning rate, and return it."""
     position = (step.number, step.stage.steps) if settings.schedule_restarts else (step.overall, step.total)
-    rate = settings.learning_rate * SCHEDULES[settings.schedule](*position)
+    grown = min((step.overall + 1) / (settings.warmup + 1), 1.0)
+    rate = settings.learning_rate * SCHEDULES[settings.schedule](*position) * grown
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = rate
