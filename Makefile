@@ -50,7 +50,8 @@ types: $(READY)  ## static types
 imports: $(READY)  ## imports point one way
 	$(BIN)/lint-imports
 
-docs: $(READY)  ## the site, in site/; a broken link fails it
+docs: $(READY)  ## the methods' pages, and the site in site/; a broken link fails it
+	$(BIN)/python tools/method_pages.py
 	PYTHONPATH=. $(BIN)/zensical build --strict --clean
 
 # One thread a worker: the workers share the cores, and the order of a sum does not depend on the machine.

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 design = runpy.run_path(str(ROOT / "tools" / "design_tree.py"))
+method_pages = runpy.run_path(str(ROOT / "tools" / "method_pages.py"))
 
 
 def targets(page: str) -> list[str]:
@@ -30,6 +31,20 @@ def test_targets_are_relative_links_and_pictures_outside_code() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_and_pictures_lead_to_files_that_exist(page: Path) -> None:
     assert [target for target in targets(page.read_text()) if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize(("path", "text"), method_pages["pages"]().items(), ids=lambda item: getattr(item, "name", ""))
+def test_methods_pages_say_what_the_methods_say(path: Path, text: str) -> None:
+    assert path.is_file(), "run `make docs`"
+    assert path.read_text() == text, "run `make docs`"
+
+
+def test_no_page_is_left_of_a_method_that_is_gone() -> None:
+    assert set((ROOT / "docs" / "methods").glob("*.md")) == method_pages["pages"]().keys()
+
+
+def test_tables_of_settings_keep_what_markdown_would_eat() -> None:
+    assert method_pages["table"](("a", "b"), [("x | y", "40*150")]) == "| a | b |\n| --- | --- |\n| x \\| y | 40\\*150 |\n"
 
 
 def test_tree_names_every_source_file() -> None:
