@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ class Case:
         label: the label map, or None. **An unlabelled case has no label here, so nothing can open one.**
         group: what must not straddle a split (a patient with two scans); empty means the case itself.
         spacing: mm a voxel, for files that hold no geometry.
+        label_map: value in the label file -> class number; values that are not named stay as they are.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Case:
     label: Source | None = None
     group: str = ""
     spacing: tuple[float, ...] | None = None
+    label_map: Mapping[int, int] = field(default_factory=dict)
 
     def unlabeled(self) -> Case:
         """The same case without its label."""

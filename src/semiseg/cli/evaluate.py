@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from semiseg.cli.label_map import LabelMap
 from semiseg.cli.output import AsJson, print_json, print_text
 from semiseg.cli.predict import split_names
 
@@ -21,6 +23,7 @@ def evaluate(
     classes: Annotated[
         str | None, typer.Option(help="Names of the classes 1, 2, ...: a,b,c. Default: class_1, ... as the references hold.")
     ] = None,
+    label_map: LabelMap = None,
     to: Annotated[Path | None, typer.Option(help="Also write every score to this .csv or .json file.", show_default=False)] = None,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Count a missing prediction as a failure.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Cases scored at once.")] = 1,
@@ -33,7 +36,7 @@ def evaluate(
     from semiseg.evaluation.evaluate import match_pairs
     from semiseg.training.progress import StepProgress
 
-    pairs = match_pairs(predictions, references, allow_missing)
+    pairs = [replace(pair, label_map=label_map or {}) for pair in match_pairs(predictions, references, allow_missing)]
     names = split_names(classes) or found_classes(pairs)
     with StepProgress("evaluate", len(pairs)) as bar:
         evaluation = score(pairs, names, workers, lambda done, total: bar.update(done))
@@ -50,4 +53,4 @@ def found_classes(pairs: Sequence[Pair]) -> tuple[str, ...]:
     from semiseg.case import Case
     from semiseg.data.dataset import find_classes
 
-    return find_classes(Case(pair.id, (), pair.reference) for pair in pairs)
+    return find_classes(Case(pair.id, (), pair.reference, label_map=pair.label_map) for pair in pairs)

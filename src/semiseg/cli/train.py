@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from semiseg.cli.label_map import LabelMap
 from semiseg.cli.output import STOPPED_EARLY, AsJson, Device, print_json, print_text
 
 if TYPE_CHECKING:
@@ -45,13 +46,16 @@ def parse_setting(text: str) -> dict[str, Any]:
 
 
 def train(
-    data: Annotated[Path | None, typer.Argument(help="The data folder. Not needed with --resume.", show_default=False)] = None,
+    data: Annotated[
+        Path | None, typer.Argument(help="The data folder, or a manifest. Not needed with --resume.", show_default=False)
+    ] = None,
     config: Annotated[
         str | None, typer.Option(help="A run file, or a published one by its name: la, acdc, hippocampus.", show_default=False)
     ] = None,
     method: Annotated[str | None, typer.Option(help="See `semiseg methods`. Default: cml.", show_default=False)] = None,
     labeled: Annotated[int | None, typer.Option(help="Labelled scans (patients) to use. Default: all.", show_default=False)] = None,
     draw: Annotated[int | None, typer.Option(help="Which draw of labelled scans; 0 is the first N.", show_default=False)] = None,
+    label_map: LabelMap = None,
     out: Annotated[Path | None, typer.Option(help="The run folder to make. Default: runs/DATA-METHOD.", show_default=False)] = None,
     steps: Annotated[int | None, typer.Option(help="Training steps of all stages together.", show_default=False)] = None,
     seed: Annotated[int | None, typer.Option(help="Of the network, the sampling and the augmentation.", show_default=False)] = None,
@@ -81,7 +85,12 @@ def train(
 
     if threads is not None:
         torch.set_num_threads(threads)
-    given = {"method": method, "seed": seed, "data": {"labeled": labeled, "draw": draw}, "training": {"steps": steps}}
+    given = {
+        "method": method,
+        "seed": seed,
+        "data": {"labeled": labeled, "draw": draw, "label_map": label_map},
+        "training": {"steps": steps},
+    }
     layers = [read_layers(config), without_none(given), *map(parse_setting, settings or [])]
     if resume is not None:
         dataset = open_folder(data) if data is not None else None  # the folder may have moved
@@ -104,7 +113,8 @@ def free_folder(parent: Path, data: Path, layers: list[dict[str, Any]]) -> Path:
     """`parent/DATA-METHOD`, with a number behind it where that is taken."""
     from semiseg.config import make_run
 
-    name = f"{data.resolve().name}-{make_run(*layers).method.rpartition(':')[2]}"  # of `module:Class`, the class
+    source = data.with_suffix("") if data.is_file() else data
+    name = f"{source.resolve().name}-{make_run(*layers).method.rpartition(':')[2]}"  # of `module:Class`, the class
     names = itertools.chain([name], (f"{name}-{k}" for k in itertools.count(2)))
     return next(parent / free for free in names if not (parent / free).exists())
 

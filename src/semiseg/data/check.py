@@ -8,6 +8,7 @@ import numpy as np
 
 from semiseg.case import Array, Case, Geometry
 from semiseg.data.formats import describe, read_header, read_label_header
+from semiseg.data.labels import way_out
 from semiseg.errors import DataError
 
 AFFINE_TOLERANCE = 1e-3
@@ -31,9 +32,10 @@ def check_classes(label: Array, classes: int, name: str) -> None:
         DataError: they do not; the message lists all values.
     """
     if int(label.min()) < 0 or int(label.max()) >= classes:
-        values = ", ".join(str(value) for value in np.unique(label)[:20].tolist())
+        values = np.unique(label)[:20].tolist()
+        found = ", ".join(str(value) for value in values)
         raise DataError(
-            f"{name}: label has values {{{values}}}; expected 0..{classes - 1}. Renumber them in the file, or name all classes."
+            f"{name}: label has values {{{found}}}; expected 0..{classes - 1}. {way_out(values, classes)}, or name all classes."
         )
 
 
@@ -56,17 +58,22 @@ def _header_fault(case: Case) -> str | None:
     try:
         shape, geometry = read_header(case.images[0])
         for source in case.images[1:]:
-            _compare(describe(source), *read_header(source), describe(case.images[0]), shape, geometry)
+            compare_grids(describe(source), *read_header(source), describe(case.images[0]), shape, geometry)
         if case.label is not None:
-            _compare(describe(case.label), *read_label_header(case.label), describe(case.images[0]), shape, geometry)
+            compare_grids(describe(case.label), *read_label_header(case.label), describe(case.images[0]), shape, geometry)
     except DataError as error:
         return named(case, error)
     return None
 
 
-def _compare(
+def compare_grids(
     name: str, shape: tuple[int, ...], geometry: Geometry, image: str, image_shape: tuple[int, ...], image_geometry: Geometry
 ) -> None:
+    """Check that a file lies on the grid of its case's first image.
+
+    Raises:
+        DataError: another shape, or another place.
+    """
     if shape != image_shape:
         raise DataError(f"{name}: shape {shape} is not that of {image}, {image_shape}. Resample it to the image's grid.")
     if not (geometry.known and image_geometry.known):

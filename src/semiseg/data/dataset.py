@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from semiseg.case import Case
 from semiseg.data.formats import describe, read_label
+from semiseg.data.labels import mapped_names, way_out
 from semiseg.data.prepare import Preparation
 from semiseg.errors import DataError
 
@@ -49,6 +50,7 @@ class Dataset:
         dimensions: of the training cases, 2 or 3.
         spacing_known: False where distances in mm would be made up.
         preparation: what this set's publications do to a scan before training; for other sets the default.
+        layout: how the folder was read, in words; empty for cases that are no folder's.
 
     Raises:
         DataError: an id appears twice, or a group (patient) lies in two parts.
@@ -62,6 +64,7 @@ class Dataset:
     dimensions: int = 3
     spacing_known: bool = True
     preparation: Preparation = field(default_factory=Preparation)
+    layout: str = ""
 
     def __post_init__(self) -> None:
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
@@ -85,6 +88,40 @@ class Dataset:
         A training under a label budget should ask `Split.classes`, which opens the labelled cases alone.
         """
         return self.named if self.named is not None else find_classes(self.train)
+
+    def with_classes(self, names: tuple[str, ...] | None) -> Dataset:
+        """The same cases, the foreground classes 1, 2, ... called so; None changes nothing."""
+        return self if names is None else replace(self, named=names)
+
+    def summary(self) -> str:
+        """What was found and how it was read, on one line; no label is opened for it."""
+        labeled = sum(case.label is not None for case in self.train)
+        parts = {"validation": self.validation, "test": self.test}
+        facts = [
+            f"{len(self.train)} training cases, {labeled} with a label",
+            *(f"{len(part)} {name}" for name, part in parts.items() if part),
+        ]
+        modalities = len(next((case.images for part in (self.train, *parts.values()) for case in part), ()))
+        facts += [f"{modalities} modalities"] if modalities > 1 else []
+        facts += [f"classes {', '.join(self.named)}"] if self.named else []
+        mapped = next((case.label_map for case in self.train), {})
+        facts += [f"label values {', '.join(f'{value} as {k}' for value, k in mapped.items())}"] if mapped else []
+        return f"{self.name}, read as {self.layout or 'cases'}: {'; '.join(facts)}"
+
+    def relabeled(self, label_map: Mapping[int, int]) -> Dataset:
+        """The same cases, the values of their label files read as `label_map` says (before what the data set says of them itself).
+
+        Names of classes move with their values; where that leaves a class without a name, all are to be named anew.
+        """
+        if not label_map:
+            return self
+        old = next((case.label_map for case in (*self.train, *self.validation, *self.test)), {})
+        named = None if self.named is None else mapped_names(self.named, old, {**old, **label_map})
+
+        def mapped(cases: tuple[Case, ...]) -> tuple[Case, ...]:
+            return tuple(replace(case, label_map={**case.label_map, **label_map}) for case in cases)
+
+        return replace(self, named=named, train=mapped(self.train), validation=mapped(self.validation), test=mapped(self.test))
 
     def split(self, labeled: int | None = None, draw: int = 0) -> Split:
         """Keep the labels of `labeled` groups (patients) of `train`; take them from all other training cases.
@@ -129,17 +166,22 @@ def find_classes(cases: Iterable[Case]) -> tuple[str, ...]:
         DataError: the values are not 0, 1, 2, ... without a gap, so that they cannot be told from a slip.
     """
     where: dict[int, str] = {}
+    numbers = {0}
     for case in cases:
         if case.label is not None:
             for value in np.unique(read_label(case.label)[0]).tolist():
                 where.setdefault(int(value), describe(case.label))
-    highest = max(where, default=0)
-    if highest == 0 or sorted({0, *where}) != list(range(highest + 1)):
+                numbers.add(case.label_map.get(int(value), int(value)))
+    highest = max(numbers)
+    if highest == 0 or sorted(numbers) != list(range(highest + 1)):
         found = "{" + ", ".join(str(value) for value in sorted(where)) + "}"
-        source = where.get(highest, "the labels")
+        source = where[max(where)] if where else "the labels"
+        help_out = (
+            f"{way_out(where)}, or name the classes" if max(where, default=0) > 0 else "Label at least one voxel, or name the classes"
+        )
         raise DataError(
             f"{source}: the labelled cases hold the values {found}; expected 0 (background), 1, 2, ... without a gap. "
-            "Renumber the labels, or name the classes in dataset.yaml if some are rare."
+            f"{help_out} if some are rare."
         )
     return tuple(f"class_{k}" for k in range(1, highest + 1))
 

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from semiseg.case import Array, Case
 from semiseg.data.cache import Cache, CacheError
 from semiseg.data.check import check_classes, check_headers, named, raise_faults
-from semiseg.data.formats import describe, read_image, read_label
+from semiseg.data.formats import describe, read_image
+from semiseg.data.labels import read_classes
 from semiseg.errors import DataError, SettingsError
 
 MOST_FAULTS = 10
@@ -149,11 +150,11 @@ def _prepare_case(case: Case, preparation: Preparation, classes: int, store: Cac
         return image, None
 
     def make_label() -> Array:
-        label = read_label(source)[0]
+        label = read_classes(source, case.label_map)
         check_classes(label, classes, describe(source))
         return _cut(prepare_label(label, preparation), preparation, 0)
 
-    return image, store.get((source,), f"label {classes} {settings}", make_label)
+    return image, store.get((source,), f"label {classes} {sorted(case.label_map.items())} {settings}", make_label)
 
 
 def _items(case: Case, image: Array, label: Array | None, preparation: Preparation) -> Iterator[Prepared]:

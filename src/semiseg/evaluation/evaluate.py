@@ -15,6 +15,7 @@ import numpy as np
 
 from semiseg.case import Array, Geometry, Source
 from semiseg.data.formats import read_label
+from semiseg.data.labels import renumbered, way_out
 from semiseg.errors import DataError
 from semiseg.evaluation.metrics import ClassScore, scores
 from semiseg.evaluation.pairs import Pair, match_pairs
@@ -77,6 +78,7 @@ def _score_all(pairs: list[Pair], classes: tuple[str, ...], workers: int) -> Ite
 def score_pair(pair: Pair, classes: tuple[str, ...]) -> CaseScore:
     """The scores of one case; raises `DataError` as `evaluate` does."""
     reference, geometry = read_label(pair.reference)
+    reference = renumbered(reference, pair.label_map)
     reference_name = _name(pair.reference, pair.id, "reference")
     _check_values(reference, reference_name, classes)
     if pair.prediction is None:
@@ -112,10 +114,11 @@ def _spacing(pair: Pair, labels: Array, *geometries: Geometry) -> tuple[float, .
 def _check_values(labels: Array, name: str, classes: tuple[str, ...]) -> None:
     if not labels.size or (labels.min() >= 0 and labels.max() <= len(classes)):
         return
-    values = ", ".join(str(v) for v in np.unique(labels)[:10])
+    values = np.unique(labels)[:10].tolist()
+    found = ", ".join(map(str, values))
     raise DataError(
-        f"{name}: label has values {{{values}}}; expected 0..{len(classes)} (0 background, then {', '.join(classes)}). "
-        "Name every class, or map the extra values to these first"
+        f"{name}: label has values {{{found}}}; expected 0..{len(classes)} (0 background, then {', '.join(classes)}). "
+        f"{way_out(values, len(classes) + 1)}, or name every class"
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from semiseg.case import Source
@@ -22,12 +23,14 @@ class Pair:
         prediction: label map to judge, or None where there is none: a failure, counted as such.
         reference: label map that is taken for true.
         spacing: mm a voxel along each axis; None: as the files say, and unknown if they say nothing.
+        label_map: value in the reference file -> class number, as in `Case`; a prediction holds class numbers.
     """
 
     id: str
     prediction: Source | None
     reference: Source
     spacing: tuple[float, ...] | None = None
+    label_map: Mapping[int, int] = field(default_factory=dict)
 
 
 def match_pairs(predictions: Path, references: Path, allow_missing: bool = False) -> list[Pair]:

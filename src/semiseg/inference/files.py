@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from semiseg.data.formats import SUFFIXES, case_name, write_label
+from semiseg.data.formats import SUFFIXES, case_name, mask_suffix, write_label
 from semiseg.data.formats.common import suffix
 from semiseg.errors import DataError, SemisegError
 from semiseg.inference.predictor import Predictor
@@ -59,14 +59,14 @@ def predict_files(
     uncertainty: bool = False,
     progress: Progress | None = None,
 ) -> list[PredictedFile]:
-    """Write `<case>.nii.gz` to the folder `to` for each scan, in the scan's own geometry.
+    """Write a mask named as its scan to the folder `to` for each scan, in the scan's own geometry and format (see `mask_suffix`).
 
     Args:
         predictor: from `load`.
         sources: one file a scan.
         to: folder of the masks, made if it is not there.
         overwrite: predict again what has a mask already.
-        uncertainty: also write `uncertainty/<case>.nii.gz`, in whole percent.
+        uncertainty: also write a map of the same name to `uncertainty/`, in whole percent.
         progress: called after each file.
 
     Raises:
@@ -85,16 +85,17 @@ def predict_files(
 
 
 def _mask_paths(sources: Sequence[Path], to: Path) -> list[Path]:
-    masks: dict[Path, Path] = {}
+    masks: list[Path] = []
+    first: dict[str, Path] = {}
     scans = {source.resolve() for source in sources}
     for source in sources:
-        mask = to / f"{case_name(source)}.nii.gz"
-        if mask in masks:
-            raise DataError(f"{source}: its mask would have the name of that of {masks[mask]}. Predict them into two folders.")
-        if mask.resolve() in scans:
-            raise DataError(f"{mask}: the mask would take the scan's place. Choose another folder.")
-        masks[mask] = source
-    return list(masks)
+        other = first.setdefault(case_name(source), source)
+        if other is not source:
+            raise DataError(f"{source}: its mask would have the name of that of {other}. Predict them into two folders.")
+        masks.append(to / f"{case_name(source)}{mask_suffix(source)}")
+        if masks[-1].resolve() in scans:
+            raise DataError(f"{masks[-1]}: the mask would take the scan's place. Choose another folder.")
+    return masks
 
 
 def _predict_file(predictor: Predictor, source: Path, mask: Path, uncertainty: bool) -> PredictedFile:

@@ -27,7 +27,7 @@ def score_test_cases(folder: RunFolder, cases: Sequence[Case], device: str = "au
         prediction = predictor.predict(case.images, case.spacing)
         write_label(mask, prediction.labels, prediction.geometry)
         if case.label is not None:
-            pairs.append(Pair(case.id, mask, case.label, case.spacing))
+            pairs.append(Pair(case.id, mask, case.label, case.spacing, case.label_map))
         if progress is not None:
             progress(len(pairs), len(cases))
     evaluation = evaluate(pairs, predictor.run.data.classes)

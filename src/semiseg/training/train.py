@@ -72,6 +72,9 @@ def train(
     dataset = data if isinstance(data, Dataset) else open_folder(Path(data))
     folder = None if isinstance(data, Dataset) else str(Path(data).resolve())
     asked = make_run(dataset_layer(dataset, folder), *as_list(layers))
+    dataset = dataset.relabeled(asked.data.label_map)
+    if progress:
+        say(dataset.summary())
     split = dataset.split(asked.data.labeled, asked.data.draw)
     refuse_existing(Path(out))
     run, labeled, unlabeled = prepared_run(asked, dataset, split, progress)
@@ -106,7 +109,7 @@ def resume(
     refuse_other_settings(run, layers, run_folder)
     if data is None and run.data.folder is None:
         raise RunFolderError(f"{folder}: was trained on arrays in memory; give them again as data=...")
-    dataset = data if data is not None else open_folder(Path(str(run.data.folder)))
+    dataset = (data if data is not None else open_folder(Path(str(run.data.folder)))).relabeled(run.data.label_map)
     split = dataset.split(run.data.labeled, run.data.draw)
     if run_folder.read_json("split.json") != split_ids(split):
         raise RunFolderError(f"{folder}: the data set holds other cases than when the run began. Put them back, or start a new run.")
@@ -179,11 +182,8 @@ def refuse_existing(out: Path) -> None:
 def refuse_other_settings(run: Run, layers: Layers, folder: RunFolder) -> None:
     """Raises RunFolderError naming every setting that differs from the run's."""
     asked = make_run(run.model_dump(), *as_list(layers))
-    changed = [
-        f"{name} ({old} -> {new})"
-        for (name, old), (_, new) in zip(flat(run.model_dump()), flat(asked.model_dump()), strict=False)
-        if old != new
-    ]
+    old, new = dict(flat(run.model_dump())), dict(flat(asked.model_dump()))
+    changed = [f"{name} ({old.get(name)} -> {new.get(name)})" for name in old | new if old.get(name) != new.get(name)]
     if asked != run:
         raise RunFolderError(
             f"{folder.path}: a run is resumed with its own settings; asked to change {', '.join(changed)}. Start a new run for that."

@@ -6,15 +6,35 @@ from pathlib import Path
 from types import ModuleType
 
 from semiseg.case import Array, Geometry, Source
-from semiseg.data.formats import h5, nifti
-from semiseg.data.formats.common import case_name, checked_image, checked_label, checked_shape, describe, suffix
-from semiseg.data.formats.nifti import write_label
+from semiseg.data.formats import h5, itk, nifti, picture
+from semiseg.data.formats.common import (
+    case_name,
+    checked_image,
+    checked_label,
+    checked_shape,
+    complete_or_not_at_all,
+    describe,
+    smallest_type,
+    suffix,
+)
 from semiseg.errors import DataError
 
-__all__ = ["SUFFIXES", "case_name", "describe", "read_header", "read_image", "read_label", "read_label_header", "write_label"]
+__all__ = [
+    "SUFFIXES",
+    "case_name",
+    "describe",
+    "mask_suffix",
+    "read_header",
+    "read_image",
+    "read_label",
+    "read_label_header",
+    "write_label",
+]
 
-READERS: dict[str, ModuleType] = {s: module for module in (nifti, h5) for s in module.SUFFIXES}
+READERS: dict[str, ModuleType] = {s: module for module in (nifti, itk, picture, h5) for s in module.SUFFIXES}
 SUFFIXES = tuple(READERS)
+WRITERS: dict[str, ModuleType] = {s: module for module in (nifti, itk) for s in module.SUFFIXES} | dict.fromkeys(picture.LOSSLESS, picture)
+del WRITERS[".mhd"]  # two files, the header naming the other: not to be renamed when complete
 
 
 def read_image(source: Source) -> tuple[Array, Geometry]:
@@ -49,6 +69,28 @@ def read_label_header(source: Source) -> tuple[tuple[int, ...], Geometry]:
         shape, geometry = h5.read_header(source, "label")
         return checked_shape(shape, source), geometry
     return read_header(source)
+
+
+def write_label(path: Path, labels: Array, geometry: Geometry) -> None:
+    """Write class numbers as uint8 (int16 where they do not fit) in the format of the suffix, complete or not at all.
+
+    Raises:
+        DataError: the suffix is none of a format that holds label maps, the format cannot hold this one, or a value does not fit int16.
+    """
+    writer = WRITERS.get(suffix(path))
+    if writer is None:
+        raise DataError(f"{path}: masks are not written in this format; expected one of {', '.join(WRITERS)}.")
+    integers = labels.astype(smallest_type(labels, path))
+    with complete_or_not_at_all(path) as partial:
+        writer.write_label(partial, integers, geometry)
+
+
+def mask_suffix(source: Path) -> str:
+    """The suffix of a scan's mask: the scan's own where that format holds masks and their place as the scan's, else the nearest."""
+    own = suffix(source)
+    if own in WRITERS:
+        return own
+    return {".mhd": ".mha", **dict.fromkeys(picture.LOSSY, ".png")}.get(own, ".nii.gz")
 
 
 def _reader(path: Path) -> ModuleType:

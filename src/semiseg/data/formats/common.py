@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +35,36 @@ def describe(source: Source) -> str:
 def one_line(error: Exception) -> str:
     """What a library says went wrong, on one line."""
     return " ".join(str(error).split()).rstrip(".")
+
+
+@contextmanager
+def complete_or_not_at_all(path: Path) -> Iterator[Path]:
+    """A file to write beside `path`, which takes its place when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Without trailing axes of length 1 beyond the third, which many exporters add for time and channel."""
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape
+
+
+def checked_affine(affine: Array, path: Path) -> Array:
+    """The affine, if it places voxels somewhere.
+
+    Raises:
+        DataError: it is not finite, or flat.
+    """
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:  # a voxel of less than (0.1 um)^3
+        raise DataError(f"{path}: the header places voxels nowhere (affine {affine[:3].tolist()}). Export it again with a valid spacing.")
+    return affine
 
 
 def checked_shape(shape: tuple[int, ...], source: Source) -> tuple[int, ...]:
@@ -84,3 +118,17 @@ def checked_label(array: Array, source: Source) -> Array:
     if not whole:
         raise DataError(f"{describe(source)}: label values of type {array.dtype} are not whole numbers; expected one class number a voxel.")
     return array.astype(np.int64)
+
+
+def smallest_type(labels: Array, path: Path) -> type[np.integer[Any]]:
+    """uint8, or int16 where the values of a label map do not fit.
+
+    Raises:
+        DataError: they do not fit int16 either.
+    """
+    low, high = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
+    if low >= 0 and high <= np.iinfo(np.uint8).max:
+        return np.uint8
+    if low < np.iinfo(np.int16).min or high > np.iinfo(np.int16).max:
+        raise DataError(f"{path}: label values {low}..{high} do not fit 16 bits.")
+    return np.int16

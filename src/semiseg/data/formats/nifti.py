@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from semiseg.case import Array, Geometry
-from semiseg.data.formats.common import describe, one_line, suffix
+from semiseg.data.formats.common import checked_affine, one_line, squeezed
 from semiseg.errors import DataError
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -19,7 +18,7 @@ SUFFIXES = (".nii", ".nii.gz")
 def read_header(path: Path) -> tuple[tuple[int, ...], Geometry]:
     """Shape and geometry, without the voxels."""
     image = _open(path)
-    return _squeezed(image.shape), _geometry(image, path)
+    return squeezed(image.shape), _geometry(image, path)
 
 
 def read_image(path: Path) -> tuple[Array, Geometry]:
@@ -33,7 +32,7 @@ def read_image(path: Path) -> tuple[Array, Geometry]:
         raise DataError(
             f"{path}: cannot be read to its end ({one_line(error)}). The file is cut short or damaged: copy or export it again."
         ) from error
-    return voxels.reshape(_squeezed(voxels.shape)), _geometry(image, path)
+    return voxels.reshape(squeezed(voxels.shape)), _geometry(image, path)
 
 
 def read_label(path: Path) -> tuple[Array, Geometry]:
@@ -42,28 +41,19 @@ def read_label(path: Path) -> tuple[Array, Geometry]:
 
 
 def write_label(path: Path, labels: Array, geometry: Geometry) -> None:
-    """Write class numbers as uint8 (int16 where they do not fit), complete or not at all.
+    """Write an integer array; the qform and the sform both hold `geometry.affine`, under the codes that were read.
 
-    Both the qform and the sform hold `geometry.affine`, under the codes that were read (a qform cannot hold a shear; the sform does).
-
-    Raises:
-        DataError: the file name is not one of NIfTI, or a value does not fit int16.
+    (A qform cannot hold a shear; the sform does.) A geometry that is not known is written as none: no codes, no unit.
     """
     import nibabel
 
-    if suffix(path) not in SUFFIXES:
-        raise DataError(f"{path}: masks are written as NIfTI; expected a name that ends with {' or '.join(SUFFIXES)}.")
-    image: Any = nibabel.Nifti1Image(labels.astype(_label_type(labels, path)), geometry.affine)
-    image.header.set_xyzt_units("mm")
-    image.set_qform(geometry.affine, code=geometry.codes[0])
-    image.set_sform(geometry.affine, code=geometry.codes[1])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    try:
-        nibabel.save(image, partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    image: Any = nibabel.Nifti1Image(labels, geometry.affine)
+    if geometry.known:
+        image.header.set_xyzt_units("mm")
+    codes = geometry.codes if geometry.known else (0, 0)
+    image.set_qform(geometry.affine, code=codes[0])
+    image.set_sform(geometry.affine, code=codes[1])
+    nibabel.save(image, path)
 
 
 def _open(path: Path) -> Any:
@@ -85,23 +75,7 @@ def _open(path: Path) -> Any:
 
 
 def _geometry(image: Any, path: Path) -> Geometry:
-    affine = np.asarray(image.affine, dtype=np.float64)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:  # a voxel of less than (0.1 um)^3
-        raise DataError(f"{path}: the header places voxels nowhere (affine {affine[:3].tolist()}). Export it again with a valid spacing.")
-    return Geometry(affine, codes=(int(image.header["qform_code"]), int(image.header["sform_code"])))
-
-
-def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Without trailing axes of length 1 beyond the third, which many exporters add for time and channel."""
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    return shape
-
-
-def _label_type(labels: Array, path: Path) -> type[np.integer[Any]]:
-    low, high = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
-    if low >= 0 and high <= np.iinfo(np.uint8).max:
-        return np.uint8
-    if low < np.iinfo(np.int16).min or high > np.iinfo(np.int16).max:
-        raise DataError(f"{describe(path)}: label values {low}..{high} do not fit 16 bits.")
-    return np.int16
+    header = image.header
+    codes = (int(header["qform_code"]), int(header["sform_code"]))
+    silent = codes == (0, 0) and int(header["xyzt_units"]) == 0 and set(header.get_zooms()) == {1}
+    return Geometry(checked_affine(np.asarray(image.affine, dtype=np.float64), path), codes, known=not silent)

@@ -11,6 +11,7 @@ from semiseg.data.lists import read_list
 from semiseg.data.prepare import Preparation
 
 CLASSES = ("right ventricle", "myocardium", "left ventricle")
+TITLE = "ACDC"
 LOOKED_FOR = "train_slices.list, val.list, test.list and 'data/slices/' (ACDC)"
 PREPARATION = Preparation(normalize="none", resize=(256, 256), slice_axis=0)
 """Published: scans were scaled to [0, 1] before they were packed; slices are brought to 256 x 256; volumes are (slices, H, W)."""

@@ -12,6 +12,7 @@ from semiseg.data.prepare import Preparation
 SCANS = "2018LA_Seg_Training Set"
 SPACING = (0.625, 0.625, 0.625)
 """mm; the challenge's scans are isotropic (Xiong et al., Medical Image Analysis 2021). The h5 files do not hold it."""
+TITLE = "LA"
 LOOKED_FOR = f"train.list, test.list and '{SCANS}/' (LA)"
 
 

@@ -1,0 +1,8 @@
+"""Folders of scans as people and other tools lay them out, each recognised by its files."""
+
+from __future__ import annotations
+
+from semiseg.data.layouts import brats, decathlon, nnunet, plain
+
+LAYOUTS = (nnunet, decathlon, brats, plain)
+"""In the order in which they are asked."""

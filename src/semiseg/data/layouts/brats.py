@@ -1,0 +1,43 @@
+"""The folders of BraTS 2019 and 2020: one a case, with a file for each of four modalities and for the label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from semiseg.case import Case
+from semiseg.data.dataset import Dataset
+from semiseg.data.layouts.description import Description, read_description
+from semiseg.data.layouts.scans import complete, listed_parts, scan_files
+
+TITLE = "BraTS folders"
+LOOKED_FOR = "folders CASE/ with CASE_flair, CASE_t1, CASE_t1ce, CASE_t2 and CASE_seg (BraTS)"
+MODALITIES = ("flair", "t1", "t1ce", "t2")
+LABELS = ("seg", "segm")
+"""`segm`: how the label of one case of 2020 ends."""
+BRATS = Description(name="BraTS", classes=("necrotic and non-enhancing core", "edema", "enhancing tumor"), label_map={4: 3})
+"""Values 1, 2 and 4 of the challenge (Menze et al., IEEE TMI 2015; Bakas et al., 2018)."""
+
+
+def matches(folder: Path) -> bool:
+    """Whether there are such cases in `folder`, or one level deeper (`HGG/` and `LGG/`)."""
+    return bool(_case_folders(folder))
+
+
+def load(folder: Path) -> Dataset:
+    """A case without a label is unlabelled. Lists and `dataset.yaml` beside the cases are read as in the plain layout."""
+    cases = {path.name: _case(path) for path in _case_folders(folder)}
+    given = read_description(folder / "dataset.yaml")
+    cases = {name: Case(name, case.images, case.label, given.groups.get(name, "")) for name, case in cases.items()}
+    described = BRATS.model_copy(update=given.model_dump(exclude_unset=True) | {"preparation": given.preparation})
+    return described.dataset(folder.resolve().name, *listed_parts(folder, cases))
+
+
+def _case_folders(folder: Path) -> list[Path]:
+    found = [path.parent for pattern in ("*/*_flair.nii*", "*/*/*_flair.nii*") for path in folder.glob(pattern)]
+    return sorted({path for path in found if not path.name.startswith(".")}, key=lambda path: path.name)
+
+
+def _case(folder: Path) -> Case:
+    files = {name.rpartition("_")[2].lower(): path for name, path in scan_files(folder).items()}
+    images = complete(folder.name, files, MODALITIES)
+    return Case(folder.name, images, next((files[name] for name in LABELS if name in files), None))

@@ -1,0 +1,45 @@
+"""The layout of the Medical Segmentation Decathlon: `dataset.json` lists the training pairs and the test scans, one file a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from semiseg.case import Case
+from semiseg.data.dataset import Dataset
+from semiseg.data.formats import case_name
+from semiseg.data.layouts.dataset_json import NAME, description, read_dataset_json
+from semiseg.errors import DataError
+
+TITLE = "Medical Segmentation Decathlon (dataset.json)"
+LOOKED_FOR = "dataset.json that lists 'training' (Medical Segmentation Decathlon)"
+
+
+def matches(folder: Path) -> bool:
+    """Whether `folder` has a `dataset.json` with a list of training scans."""
+    return (folder / NAME).is_file() and isinstance(read_dataset_json(folder).get("training"), list)
+
+
+def load(folder: Path) -> Dataset:
+    """Cases in the order of `dataset.json`; a training scan without a label is unlabelled, and test scans have none."""
+    content = read_dataset_json(folder)
+    modalities = content.get("modality") or {"0": ""}
+    if len(modalities) > 1:
+        raise DataError(
+            f"{folder / NAME}: a scan holds {len(modalities)} modalities in one 4D file, which is not read. "
+            "Save each as a 3D file, CASE_0000, CASE_0001, ... (nnU-Net's layout)."
+        )
+    train, test = (tuple(_cases(folder, content.get(part) or ())) for part in ("training", "test"))
+    if not train:
+        raise DataError(f"{folder / NAME}: 'training' lists no scan.")
+    return description(content, folder / NAME).dataset(folder.resolve().name, train=train, test=test)
+
+
+def _cases(folder: Path, entries: Iterable[Any]) -> Iterable[Case]:
+    for entry in entries:
+        pair = entry if isinstance(entry, dict) else {"image": entry}
+        if not isinstance(pair.get("image"), str):
+            raise DataError(f"{folder / NAME}: a case is {entry!r}; expected a path, or {{image: path, label: path}}.")
+        image, label = folder / pair["image"], pair.get("label")
+        yield Case(case_name(image), (image,), folder / label if label else None)

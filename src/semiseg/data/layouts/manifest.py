@@ -1,0 +1,201 @@
+"""The manifest: a table of cases that a person can edit, as CSV or YAML, which says everything that a data set is."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from semiseg.case import Case, Source
+from semiseg.data.dataset import Dataset
+from semiseg.data.formats import case_name
+from semiseg.data.layouts.description import Description, parse_description, read_yaml
+from semiseg.errors import DataError, did_you_mean
+
+TITLE = "manifest"
+LOOKED_FOR = "manifest.csv or manifest.yaml"
+NAMES = ("manifest.csv", "manifest.yaml")
+YAML = (".yaml", ".yml")
+SUFFIXES = (".csv", *YAML)
+SEPARATOR = ";"
+"""Between the modalities of a case, and the millimetres of a spacing, in one cell of a CSV."""
+
+
+class Row(BaseModel):
+    """One case as it stands in a manifest; paths are relative to the manifest's folder, or absolute."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    id: str = ""
+    image: tuple[str, ...]
+    label: str = ""
+    group: str = ""
+    split: str = "train"
+    spacing: tuple[float, ...] = ()
+
+    @field_validator("image", "spacing", mode="before")
+    @classmethod
+    def cell(cls, value: Any) -> Any:
+        """Several values in one cell."""
+        return [part.strip() for part in value.split(SEPARATOR) if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("image")
+    @classmethod
+    def some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """A case without an image is none."""
+        if not value:
+            raise ValueError("names no file")
+        return value
+
+    @field_validator("split")
+    @classmethod
+    def known(cls, value: str) -> str:
+        """`train`, also where it is empty, `val` or `test`."""
+        split = {"": "train", "validation": "val"}.get(value.lower(), value.lower())
+        if split not in ("train", "val", "test"):
+            raise ValueError(f"{value!r} is none of train, val, test")
+        return split
+
+    def case(self, folder: Path) -> Case:
+        """The case, its paths found from `folder`."""
+        name = self.id or case_name(Path(self.image[0]))
+        label = folder / self.label if self.label else None
+        return Case(name, tuple(folder / path for path in self.image), label, self.group, self.spacing or None)
+
+
+def matches(path: Path) -> bool:
+    """Whether `path` is a manifest, or a folder that holds one."""
+    return _file(path) is not None
+
+
+def load(path: Path) -> Dataset:
+    """The data set that a manifest describes. A case without a label is unlabelled; one without a split is for training.
+
+    Raises:
+        DataError: a column or a value that is not known, with its line; no case.
+    """
+    file = _file(path)
+    assert file is not None
+    described, rows = (_read_yaml if file.suffix.lower() in YAML else _read_csv)(file)
+    if not rows:
+        raise DataError(f"{file}: names no case.")
+    cases = [(row.split, row.case(file.parent)) for row in rows]
+    parts = [tuple(case for split, case in cases if split == part) for part in ("train", "val", "test")]
+    return described.dataset(file.resolve().parent.name, *parts)
+
+
+def write(dataset: Dataset, path: Path) -> None:
+    """Write a manifest that `load` makes the same data set of. Paths below its folder are relative.
+
+    Raises:
+        DataError: it exists, its name is not that of a CSV or YAML file, or the data set holds arrays in memory.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(f"{path}: a manifest is a table; expected a name that ends with {', '.join(SUFFIXES)}.")
+    if path.exists():
+        raise DataError(f"{path}: exists already, and may have been edited. Choose another name, or remove it.")
+    parts = {"train": dataset.train, "val": dataset.validation, "test": dataset.test}
+    rows = [_row(case, part, path) for part, cases in parts.items() for case in cases]
+    label_map = next((dict(case.label_map) for cases in parts.values() for case in cases), {})
+    described = Description(name=dataset.name, classes=dataset.named, label_map=label_map, preparation=dataset.preparation)
+    head = described.model_dump(mode="json", exclude_defaults=True) | ({"label_map": label_map} if label_map else {})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_as_yaml(head, rows) if path.suffix.lower() in YAML else _as_csv(head, rows), encoding="utf-8")
+
+
+def _file(path: Path) -> Path | None:
+    if path.is_file():
+        return path if path.suffix.lower() in SUFFIXES else None
+    return next((path / name for name in NAMES if (path / name).is_file()), None)
+
+
+def _read_yaml(file: Path) -> tuple[Description, list[Row]]:
+    content = read_yaml(file)
+    if not isinstance(content, dict) or not isinstance(content.get("cases"), list):
+        raise DataError(f"{file}: has no list of 'cases'.")
+    rows = [_checked(values, f"{file}: case {k}") for k, values in enumerate(content.pop("cases"), start=1)]
+    return parse_description(content, file), rows
+
+
+def _read_csv(file: Path) -> tuple[Description, list[Row]]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: is not text in UTF-8 ({error}). Save it again as CSV UTF-8.") from error
+    first = next((line for line in text.splitlines() if line.strip(" \"',;\t") and not line.lstrip('"').startswith("#")), "")
+    delimiter = max(",;\t", key=first.count)  # spreadsheets write what their language uses
+    lines = [(number, line) for number, line in _lines(text, delimiter) if any(cell.strip() for cell in line)]
+    comments = [delimiter.join(line).rstrip(delimiter)[1:].removeprefix(" ") for _, line in lines if line[0].startswith("#")]
+    table = [(number, line) for number, line in lines if not line[0].startswith("#")]
+    columns = [cell.strip().lower() for cell in table[0][1]] if table else []
+    unknown = [name for name in columns if name and name not in Row.model_fields]
+    if unknown or "image" not in columns:
+        what = f"unknown column '{unknown[0]}'{did_you_mean(unknown[0], Row.model_fields)}" if unknown else "has no column 'image'"
+        raise DataError(f"{file}: {what}. Columns: {', '.join(Row.model_fields)}.")
+    rows = [
+        _checked({name: cell.strip() for name, cell in zip(columns, line, strict=False) if name}, f"{file}: line {number}")
+        for number, line in table[1:]
+    ]
+    return parse_description(_from_comments(comments, file), file), rows
+
+
+def _lines(text: str, delimiter: str) -> Iterable[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    for line in reader:
+        yield reader.line_num, line
+
+
+def _from_comments(comments: Sequence[str], file: Path) -> Any:
+    try:
+        content = yaml.safe_load("\n".join(comments))
+    except yaml.YAMLError as error:
+        raise DataError(f"{file}: lines that begin with # describe the data set as dataset.yaml does ({error}).") from error
+    if content is not None and not isinstance(content, dict):
+        raise DataError(f"{file}: lines that begin with # describe the data set as dataset.yaml does; found {content!r}.")
+    return content
+
+
+def _checked(values: Any, place: str) -> Row:
+    try:
+        return Row.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"][:1])
+        raise DataError(f"{place}: {field}: {first['msg'].removeprefix('Value error, ')}.") from error
+
+
+def _row(case: Case, split: str, manifest: Path) -> Row:
+    images = tuple(_written(source, manifest) for source in case.images)
+    label = "" if case.label is None else _written(case.label, manifest)
+    return Row(id=case.id, image=images, label=label, group=case.group, split=split, spacing=case.spacing or ())
+
+
+def _written(source: Source, manifest: Path) -> str:
+    if not isinstance(source, Path):
+        raise DataError(f"{manifest}: a manifest names files, and the data set holds arrays in memory.")
+    path, folder = source.absolute(), manifest.absolute().parent
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
+
+def _as_yaml(head: dict[str, Any], rows: Sequence[Row]) -> str:
+    cases = [row.model_dump(mode="json", exclude_defaults=True) for row in rows]
+    return yaml.safe_dump({**head, "cases": cases}, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1000)
+
+
+def _as_csv(head: dict[str, Any], rows: Sequence[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    described = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1000) if head else ""
+    writer.writerows([f"# {line}"] for line in described.splitlines())
+    columns = [name for name in Row.model_fields if name != "spacing" or any(row.spacing for row in rows)]
+    writer.writerow(columns)
+    writer.writerows([_cell(getattr(row, name)) for name in columns] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> str:
+    return SEPARATOR.join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,41 @@
+"""The plain folder: `images/`, `labels/` for those that are labelled, and what a person adds: lists and `dataset.yaml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from semiseg.case import Case
+from semiseg.data.dataset import Dataset
+from semiseg.data.layouts.description import Description, read_description
+from semiseg.data.layouts.scans import SCAN_SUFFIXES, are_numbered, by_case, listed_parts, refuse_orphans, scan_files
+from semiseg.errors import DataError
+
+TITLE = "images/ and labels/"
+LOOKED_FOR = "'images/' with scans, 'labels/' for those that are labelled, and if you like train.list, val.list, test.list, dataset.yaml"
+
+
+def matches(folder: Path) -> bool:
+    """Whether `folder` has `images/`."""
+    return (folder / "images").is_dir()
+
+
+def load(folder: Path) -> Dataset:
+    """An image without a label of the same name is unlabelled; without lists every case is for training.
+
+    Several modalities are told apart by `_0000`, `_0001`, ... behind the case's name, which its label does not have.
+    """
+    description = read_description(folder / "dataset.yaml")
+    return description.dataset(folder.resolve().name, *listed_parts(folder, _cases(folder, description)))
+
+
+def _cases(folder: Path, description: Description) -> dict[str, Case]:
+    images, labels = scan_files(folder / "images"), scan_files(folder / "labels")
+    if not images:
+        raise DataError(f"{folder / 'images'}: holds no scans; expected files that end with {', '.join(SCAN_SUFFIXES)}.")
+    several = are_numbered(images, labels)
+    scans = by_case(images) if several else {name: (path,) for name, path in images.items()}
+    refuse_orphans(labels, scans)
+    strangers = [name for name in description.groups if name not in scans]
+    if strangers:
+        raise DataError(f"{folder / 'dataset.yaml'}: groups name '{strangers[0]}', which is not in images/.")
+    return {name: Case(name, paths, labels.get(name), group=description.groups.get(name, "")) for name, paths in scans.items()}
