@@ -13,7 +13,7 @@ from semiseg.methods.entropy_minimization import EntropyMinimization
 
 
 def entropy_minimization(dimensions: int = 3, classes: int = 2, **settings: Any) -> EntropyMinimization:
-    method = make_method("entropy_minimization", dimensions, classes, **settings)
+    method = make_method("entropy-minimization", dimensions, classes, **settings)
     assert isinstance(method, EntropyMinimization)
     return method
 

@@ -16,7 +16,7 @@ from semiseg.methods.mean_teacher import MeanTeacher
 
 
 def mean_teacher(dimensions: int = 3, classes: int = 2, **settings: Any) -> MeanTeacher:
-    method = make_method("mean_teacher", dimensions, classes, **settings)
+    method = make_method("mean-teacher", dimensions, classes, **settings)
     assert isinstance(method, MeanTeacher)
     return method
 
@@ -80,4 +80,4 @@ def test_the_teacher_is_no_view_and_does_not_predict() -> None:
     for parameter in method.teacher.parameters():
         parameter.data.zero_()
     assert torch.equal(method.predict_logits(image), before)
-    assert METHODS["mean_teacher"].uses_unlabeled
+    assert METHODS["mean-teacher"].uses_unlabeled

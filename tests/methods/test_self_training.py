@@ -13,7 +13,7 @@ from semiseg.methods.self_training import SelfTraining
 
 
 def self_training(dimensions: int = 3, classes: int = 2, **settings: Any) -> SelfTraining:
-    method = make_method("self_training", dimensions, classes, **settings)
+    method = make_method("self-training", dimensions, classes, **settings)
     assert isinstance(method, SelfTraining)
     return method
 

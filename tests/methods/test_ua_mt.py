@@ -14,7 +14,7 @@ from semiseg.methods.ua_mt import UAMT
 
 
 def ua_mt(dimensions: int = 3, classes: int = 2, **settings: Any) -> UAMT:
-    method = make_method("ua_mt", dimensions, classes, **settings)
+    method = make_method("ua-mt", dimensions, classes, **settings)
     assert isinstance(method, UAMT)
     return method
 
@@ -60,7 +60,7 @@ def test_the_released_port_divides_by_two_whatever_the_classes_and_stays_stricte
 def test_with_a_threshold_above_every_entropy_it_is_mean_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("semiseg.methods.ua_mt.entropy_threshold", lambda *_: math.inf)
     terms = []
-    for name in ("mean_teacher", "ua_mt"):
+    for name in ("mean-teacher", "ua-mt"):
         method = make_method(name, noise=0, consistency_on="all").eval()  # no dropout, running statistics: every pass is the same
         terms.append(method(make_batch(), last_step(method))["consistency"].item())
     assert terms[1] == pytest.approx(terms[0], rel=1e-5)

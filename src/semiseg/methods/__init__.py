@@ -25,7 +25,7 @@ from semiseg.methods.urpc import URPC
 
 METHODS: dict[str, type[Method]] = {  # type: ignore[type-arg]
     "cml": CML,
-    "mean_teacher": MeanTeacher,
+    "mean-teacher": MeanTeacher,
     "bcp": BCP,
     "mc-net": MCNet,
     "mc-net+": MCNetPlus,
@@ -35,11 +35,11 @@ METHODS: dict[str, type[Method]] = {  # type: ignore[type-arg]
     "sassnet": SASSNet,
     "dtc": DTC,
     "mcf": MCF,
-    "ua_mt": UAMT,
+    "ua-mt": UAMT,
     "cps": CPS,
     "fixmatch": FixMatch,
-    "self_training": SelfTraining,
-    "entropy_minimization": EntropyMinimization,
+    "self-training": SelfTraining,
+    "entropy-minimization": EntropyMinimization,
 }
 
 __all__ = ["METHODS", "Method", "MethodSettings", "Stage", "Step", "Task", "find_method"]
