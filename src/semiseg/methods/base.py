@@ -102,6 +102,7 @@ class Method(nn.Module, Generic[S]):
         super().__init__()
         self.task = task
         self.settings = settings
+        self.health: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Named, weighted loss terms, each a scalar; the engine sums, logs and differentiates them."""
@@ -138,9 +139,5 @@ class Method(nn.Module, Generic[S]):
         """Called after the last update of a step, without gradients: moving averages, memories."""
 
     def watch(self) -> dict[str, Tensor]:
-        """Scalars for the log that are no losses (health of the pseudo-labels), from the last step."""
-        return {}
-
-    def extra(self) -> dict[str, Any]:
-        """Facts for `semiseg methods`: forward passes a step and the like."""
-        return {}
+        """Scalars of the last step for the log that are no losses: what the method put into `health` (of its pseudo-labels, say)."""
+        return self.health

@@ -74,7 +74,6 @@ class BCP(Method[BCPSettings]):
         self.student = task.network.network()
         self.teacher = frozen_copy(self.student)
         self.dice = DICE[settings.dice]
-        self.health: dict[str, Tensor] = {}
 
     def stages(self, steps: int) -> list[Stage]:
         pretrain = round(steps * self.settings.pretrain)
@@ -129,9 +128,6 @@ class BCP(Method[BCPSettings]):
     def after_step(self, step: Step) -> None:
         if step.stage.name == "self-train":
             ema_update(self.teacher, self.student, self.settings.ema_decay, step.overall, average_buffers=True)
-
-    def watch(self) -> dict[str, Tensor]:
-        return self.health
 
     def predict_logits(self, image: Tensor) -> Tensor:
         logits: Tensor = self.student(image)

@@ -74,7 +74,6 @@ class CML(Method[CMLSettings]):
         self.views = TwoViews(task.network, shared=settings.shared_network and task.dimensions == 2)
         if settings.pseudo_labels == "ema":
             self.teacher = frozen_copy(self.views)
-        self.health: dict[str, Tensor] = {}
 
     def stages(self, steps: int) -> list[Stage]:
         pretrain = round(steps * self.settings.pretrain)
@@ -143,9 +142,6 @@ class CML(Method[CMLSettings]):
     def after_step(self, step: Step) -> None:
         if self.settings.pseudo_labels == "ema":
             ema_update(self.teacher, self.views, self.settings.ema_decay, step.overall, average_buffers=True)
-
-    def watch(self) -> dict[str, Tensor]:
-        return self.health
 
     def predict_views(self, image: Tensor) -> list[Tensor]:
         return list(self.views(image)[:2])

@@ -54,7 +54,6 @@ class CPS(Method[CPSSettings]):
                 for module in network.modules():
                     if isinstance(module, nn.Conv3d):
                         draw(module.weight)
-        self.health: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         images, labels, labeled = batch.images(), batch.labeled.label, len(batch.labeled.image)
@@ -72,9 +71,6 @@ class CPS(Method[CPSSettings]):
         first_labels, second_labels = hard_labels(first.detach()), hard_labels(second.detach())
         self.health = {"view_agreement": (first_labels == second_labels).float().mean()}
         return F.cross_entropy(first, second_labels) + F.cross_entropy(second, first_labels)
-
-    def watch(self) -> dict[str, Tensor]:
-        return self.health
 
     def predict_logits(self, image: Tensor) -> Tensor:
         logits: Tensor = self.first(image)

@@ -64,7 +64,6 @@ class FixMatch(Method[FixMatchSettings]):
     def __init__(self, task: Task, settings: FixMatchSettings) -> None:
         super().__init__(task, settings)
         self.network = task.network.network()
-        self.health: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         images, labeled = batch.images(), len(batch.labeled.image)
@@ -98,9 +97,6 @@ class FixMatch(Method[FixMatchSettings]):
         """(B, K, *S) -> (B, *S), 0 to 1."""
         largest = probabilities.amax(1)
         return largest if self.settings.confidence == "maximum" else (largest - probabilities.amin(1)) / largest
-
-    def watch(self) -> dict[str, Tensor]:
-        return self.health
 
     def predict_logits(self, image: Tensor) -> Tensor:
         logits: Tensor = self.network(image)

@@ -50,7 +50,6 @@ class MCF(Method[MCFSettings]):
         self.plain = task.network.network()
         self.residual = residual_network(task.network)
         initialize_kaiming(self)
-        self.health: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         labeled, images = len(batch.labeled.image), batch.images()
@@ -82,9 +81,6 @@ class MCF(Method[MCFSettings]):
     def distance(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Mean squared difference; p^(1/t) over its sum is the softmax of logits / t."""
         return F.mse_loss(student.softmax(1), (teacher.detach() / self.settings.temperature).softmax(1))
-
-    def watch(self) -> dict[str, Tensor]:
-        return self.health
 
     def predict_views(self, image: Tensor) -> list[Tensor]:
         return [self.plain(image), self.residual(image)]

@@ -61,7 +61,6 @@ class SASSNet(Method[SASSNetSettings]):
         super().__init__(task, settings)
         self.network = TwoHeads(task.network)
         self.discriminator = Discriminator(task.dimensions, task.network.channels, task.classes - 1)
-        self.health: dict[str, Tensor] = {}
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return {"main": list(self.network.parameters()), "discriminator": list(self.discriminator.parameters())}
@@ -102,9 +101,6 @@ class SASSNet(Method[SASSNetSettings]):
         self.network.train(self.training)
         truth = torch.arange(len(images), device=images.device) < len(batch.labeled.image)
         return F.cross_entropy(self.discriminator(distances, images).float(), truth.long())
-
-    def watch(self) -> dict[str, Tensor]:
-        return self.health
 
     def predict_logits(self, image: Tensor) -> Tensor:
         logits: Tensor = self.network(image)[0]

@@ -35,7 +35,6 @@ class SelfTraining(Method[SelfTrainingSettings]):
     def __init__(self, task: Task, settings: SelfTrainingSettings) -> None:
         super().__init__(task, settings)
         self.network = task.network.network()
-        self.health: dict[str, Tensor] = {}
 
     def stages(self, steps: int) -> list[Stage]:
         pretrain = round(steps * self.settings.pretrain)
@@ -51,9 +50,6 @@ class SelfTraining(Method[SelfTrainingSettings]):
             "supervised": segmentation_loss(logits[:labeled], batch.labeled.label),
             "pseudo_labels": self.settings.weight * segmentation_loss(logits[labeled:], labels),
         }
-
-    def watch(self) -> dict[str, Tensor]:
-        return self.health
 
     def predict_logits(self, image: Tensor) -> Tensor:
         logits: Tensor = self.network(image)

@@ -51,7 +51,6 @@ class UAMT(MeanTeacher):
 
     def __init__(self, task: Task, settings: UAMTSettings) -> None:
         super().__init__(task, settings)
-        self.health: dict[str, Tensor] = {}
 
     def supervised_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         return segmentation_loss(logits, labels, foreground_squared_dice_loss)
@@ -64,6 +63,3 @@ class UAMT(MeanTeacher):
             self.health = {"sure_voxels": sure.float().mean()}
         distance = (probabilities - self.teacher_logits(image).float().softmax(1)).square().sum(1)  # (B, *S)
         return masked_mean(distance, sure) / classes
-
-    def watch(self) -> dict[str, Tensor]:
-        return self.health
