@@ -9,7 +9,8 @@ import torch
 
 from semiseg.config import make_run
 from semiseg.errors import DataError
-from semiseg.inference.files import find_scans, predict_files
+from semiseg.inference.files import predict_files
+from semiseg.inference.inputs import find_cases
 from semiseg.inference.predictor import Predictor
 
 
@@ -33,7 +34,7 @@ def test_one_bad_scan_does_not_stop_the_others(tmp_path: Path, predictor: Predic
         write_scan(tmp_path / "scans" / f"{name}.nii.gz")
     (tmp_path / "scans" / "b.nii.gz").write_bytes(b"not a scan")
     calls: list[tuple[int, int]] = []
-    results = predict_files(predictor, find_scans([tmp_path / "scans"]), tmp_path / "masks", progress=lambda *done: calls.append(done))
+    results = predict_files(predictor, find_cases([tmp_path / "scans"]), tmp_path / "masks", progress=lambda *done: calls.append(done))
     assert [result.status for result in results] == ["predicted", "failed", "predicted"]
     assert "b.nii.gz" in results[1].message
     assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == ["a.nii.gz", "c.nii.gz"]
@@ -42,17 +43,17 @@ def test_one_bad_scan_does_not_stop_the_others(tmp_path: Path, predictor: Predic
 
 def test_what_is_there_is_passed_over_unless_it_shall_be_overwritten(tmp_path: Path, predictor: Predictor) -> None:
     source, mask = write_scan(tmp_path / "a.nii.gz"), tmp_path / "masks" / "a.nii.gz"
-    predict_files(predictor, [source], tmp_path / "masks")
+    predict_files(predictor, find_cases([source]), tmp_path / "masks")
     before = nibabel.Nifti1Image.from_filename(mask).get_fdata()
     mask.write_bytes(b"mine")
-    assert predict_files(predictor, [source], tmp_path / "masks")[0].status == "skipped"
+    assert predict_files(predictor, find_cases([source]), tmp_path / "masks")[0].status == "skipped"
     assert mask.read_bytes() == b"mine"
-    assert predict_files(predictor, [source], tmp_path / "masks", overwrite=True)[0].status == "predicted"
+    assert predict_files(predictor, find_cases([source]), tmp_path / "masks", overwrite=True)[0].status == "predicted"
     assert (nibabel.Nifti1Image.from_filename(mask).get_fdata() == before).all()
 
 
 def test_uncertainty_is_written_in_whole_percent(tmp_path: Path, predictor: Predictor) -> None:
-    predict_files(predictor, [write_scan(tmp_path / "a.nii.gz")], tmp_path / "masks", uncertainty=True)
+    predict_files(predictor, find_cases([write_scan(tmp_path / "a.nii.gz")]), tmp_path / "masks", uncertainty=True)
     image = nibabel.Nifti1Image.from_filename(tmp_path / "masks" / "uncertainty" / "a.nii.gz")
     assert image.shape == (16, 17, 18)
     assert image.get_data_dtype() == np.uint8
@@ -62,23 +63,47 @@ def test_uncertainty_is_written_in_whole_percent(tmp_path: Path, predictor: Pred
 def test_a_mask_never_takes_the_place_of_a_scan(tmp_path: Path, predictor: Predictor) -> None:
     source = write_scan(tmp_path / "a.nii.gz")
     with pytest.raises(DataError, match="would take the scan's place"):
-        predict_files(predictor, [source], tmp_path, overwrite=True)
+        predict_files(predictor, find_cases([source]), tmp_path, overwrite=True)
 
 
 def test_two_scans_of_one_name_are_refused(tmp_path: Path, predictor: Predictor) -> None:
     sources = [write_scan(tmp_path / part / "a.nii.gz") for part in "xy"]
     with pytest.raises(DataError, match=r"y/a.nii.gz: its mask would have the name of that of .*x/a.nii.gz"):
-        predict_files(predictor, sources, tmp_path / "masks")
+        predict_files(predictor, find_cases(sources), tmp_path / "masks")
 
 
 def test_scans_are_found_in_a_folder_or_in_its_images(tmp_path: Path) -> None:
     a, b = write_scan(tmp_path / "data" / "images" / "b.nii.gz"), write_scan(tmp_path / "data" / "images" / "a.nii")
     (tmp_path / "data" / "images" / ".hidden.nii.gz").touch()
     (tmp_path / "data" / "images" / "notes.txt").touch()
-    assert find_scans([tmp_path / "data"]) == find_scans([tmp_path / "data" / "images"]) == [b, a]
-    assert find_scans([a]) == [a]
+    for inputs in ([tmp_path / "data"], [tmp_path / "data" / "images"], [b, a]):
+        assert [case.images for case in find_cases(inputs)] == [(b,), (a,)]
+    assert [case.images for case in find_cases([a])] == [(a,)]
     with pytest.raises(DataError, match="no such file or folder"):
-        find_scans([tmp_path / "nowhere"])
+        find_cases([tmp_path / "nowhere"])
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no scans; expected files that end with"):
-        find_scans([tmp_path / "empty"])
+        find_cases([tmp_path / "empty"])
+
+
+def test_modalities_of_one_scan_are_found_by_their_numbers(tmp_path: Path) -> None:
+    files = [write_scan(tmp_path / "scans" / f"{name}_000{k}.nii.gz", k) for name in "ab" for k in range(2)]
+    for inputs in ([tmp_path / "scans"], files):
+        assert [(case.id, case.images) for case in find_cases(inputs, 2)] == [("a", tuple(files[:2])), ("b", tuple(files[2:]))]
+    assert [case.id for case in find_cases([tmp_path / "scans"])] == ["a_0000", "a_0001", "b_0000", "b_0001"]
+    with pytest.raises(DataError, match="case 'b' has no modality 0001"):
+        find_cases(files[:3], 2)
+    values = {"data": {"channels": 2, "classes": ["one"]}, "network": {"width": 4}, "training": {"patch": [16, 16, 16]}}
+    run = make_run(values)
+    results = predict_files(Predictor(run, run.build(), torch.device("cpu"), "32-true"), find_cases(files, 2), tmp_path / "masks")
+    assert [(result.status, result.mask.name) for result in results] == [("predicted", "a.nii.gz"), ("predicted", "b.nii.gz")]
+
+
+def test_a_manifest_and_a_data_folder_say_which_scans_there_are(tmp_path: Path) -> None:
+    parts = ("flair", "t1", "t1ce", "t2", "seg")
+    files = {part: write_scan(tmp_path / "brats" / "p1" / f"p1_{part}.nii.gz") for part in parts}
+    (case,) = find_cases([tmp_path / "brats"], 4)
+    assert (case.id, case.images, case.label) == ("p1", tuple(files[part] for part in parts[:4]), None)
+    (tmp_path / "brats" / "m.csv").write_text("id,image,spacing\nx,p1/p1_t1.nii.gz,1;2;3\n")
+    (case,) = find_cases([tmp_path / "brats" / "m.csv"])
+    assert (case.id, case.images, case.spacing) == ("x", (files["t1"],), (1, 2, 3))

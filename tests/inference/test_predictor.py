@@ -127,13 +127,14 @@ def test_the_largest_component_of_each_class_is_kept_where_the_run_says_so() -> 
 @pytest.mark.parametrize("affine", [oblique(0), oblique(17), oblique(63)], ids=["axial", "oblique", "steep"])
 def test_a_mask_lies_where_its_scan_lies(tmp_path: Path, affine: NDArray[np.float64]) -> None:
     from semiseg.inference.files import predict_files
+    from semiseg.inference.inputs import find_cases
 
     predictor = load(save_run(tmp_path / "run", a_run((16, 16, 16))), device="cpu")
     source = nibabel.Nifti1Image(np.random.default_rng(0).normal(size=(19, 16, 23)).astype(np.float32), affine)
     source.set_qform(affine, code=1)
     source.set_sform(affine, code=1)
     nibabel.save(source, tmp_path / "scan.nii.gz")
-    (result,) = predict_files(predictor, [tmp_path / "scan.nii.gz"], tmp_path / "masks")
+    (result,) = predict_files(predictor, find_cases([tmp_path / "scan.nii.gz"]), tmp_path / "masks")
     scan_read, mask = nibabel.Nifti1Image.from_filename(tmp_path / "scan.nii.gz"), nibabel.Nifti1Image.from_filename(result.mask)
     assert result.status == "predicted"
     assert mask.shape == scan_read.shape == (19, 16, 23)

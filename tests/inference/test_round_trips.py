@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from semiseg.case import Array
 from semiseg.config import make_run
-from semiseg.inference.files import find_scans, predict_files
+from semiseg.inference.files import predict_files
+from semiseg.inference.inputs import find_cases
 from semiseg.inference.predictor import Predictor
 
 sitk: Any = untyped
@@ -35,7 +36,7 @@ class Threshold(nn.Module):
 def predictors() -> dict[int, Predictor]:
     """By the number of dimensions."""
     values = {"data": {"channels": 1, "classes": ["bright"]}, "preparation": {"normalize": "none"}}
-    runs = {n: make_run(values, {"training": {"patch": [32] * n}}) for n in (2, 3)}
+    runs = {n: make_run(values, {"training": {"patch": [8] * n}}) for n in (2, 3)}
     method: Any = Threshold()
     return {n: Predictor(run, method, torch.device("cpu"), "32-true") for n, run in runs.items()}
 
@@ -86,7 +87,7 @@ def test_a_mask_is_the_threshold_of_its_scan_in_any_reading(
     (tmp_path / "scans").mkdir()
     for k, affine in enumerate(affines(degrees)):
         write_scan(tmp_path / "scans" / f"{k:02}{suffix}", voxels[k], affine)
-    results = predict_files(predictors[3], find_scans([tmp_path / "scans"]), tmp_path / "masks")
+    results = predict_files(predictors[3], find_cases([tmp_path / "scans"]), tmp_path / "masks")
     assert [(result.status, result.mask.name) for result in results] == [("predicted", f"{k:02}{suffix}") for k in range(48)]
     for k, (result, affine) in enumerate(zip(results, affines(degrees), strict=True)):
         scan, mask = sitk.ReadImage(str(result.source)), sitk.ReadImage(str(result.mask))
@@ -122,7 +123,7 @@ def test_a_2d_scan_gets_a_2d_mask(tmp_path: Path, predictors: dict[int, Predicto
     image = sitk.GetImageFromArray(voxels)
     image.SetSpacing((0.3, 0.4))
     sitk.WriteImage(image, str(tmp_path / f"scan{suffix}"))
-    (result,) = predict_files(predictors[2], [tmp_path / f"scan{suffix}"], tmp_path / "masks")
+    (result,) = predict_files(predictors[2], find_cases([tmp_path / f"scan{suffix}"]), tmp_path / "masks")
     assert (result.status, result.mask.name) == ("predicted", f"scan{written}")
     mask = sitk.ReadImage(str(result.mask))
     assert np.array_equal(sitk.GetArrayFromImage(mask), voxels > THRESHOLD)

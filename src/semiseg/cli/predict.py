@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def predict(
     run: Annotated[Path, typer.Argument(help="The run folder.", show_default=False)],
-    inputs: Annotated[list[Path], typer.Argument(help="Scans, or folders of scans.", show_default=False)],
+    inputs: Annotated[list[Path], typer.Argument(help="Scans, folders of scans, data folders or manifests.", show_default=False)],
     to: Annotated[Path, typer.Option(help="Folder of the masks.", show_default=False)],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Predict again what has a mask already.")] = False,
     uncertainty: Annotated[bool, typer.Option("--uncertainty", help="Also write maps of uncertainty, in percent.")] = False,
@@ -26,14 +26,15 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Write a mask for each scan, in the scan's own geometry. Exit code 1: some scans failed, the others are done."""
-    from semiseg.inference.files import find_scans, predict_files
+    from semiseg.inference.files import predict_files
+    from semiseg.inference.inputs import find_cases
     from semiseg.inference.predictor import load
     from semiseg.training.progress import StepProgress
 
-    sources = find_scans(inputs)
     predictor = load(run, device)
-    with StepProgress("predict", len(sources)) as bar:
-        results = predict_files(predictor, sources, to, overwrite, uncertainty, lambda done, total: bar.update(done))
+    cases = find_cases(inputs, predictor.run.data.channels or 1)
+    with StepProgress("predict", len(cases)) as bar:
+        results = predict_files(predictor, cases, to, overwrite, uncertainty, lambda done, total: bar.update(done))
     report(results, to, as_json)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(FAILED)

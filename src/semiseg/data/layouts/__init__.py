@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from semiseg.data.layouts import brats, decathlon, nnunet, plain
+from semiseg.data.layouts import brats, decathlon, nnunet, packed, plain
 
-LAYOUTS = (nnunet, decathlon, brats, plain)
+LAYOUTS = (nnunet, decathlon, brats, packed, plain)
 """In the order in which they are asked."""

@@ -13,12 +13,12 @@ from semiseg.data.layouts.dataset_json import NAME, description, read_dataset_js
 from semiseg.errors import DataError
 
 TITLE = "Medical Segmentation Decathlon (dataset.json)"
-LOOKED_FOR = "dataset.json that lists 'training' (Medical Segmentation Decathlon)"
+LOOKED_FOR = "dataset.json that lists 'training', and 'imagesTr/' (Medical Segmentation Decathlon)"
 
 
 def matches(folder: Path) -> bool:
-    """Whether `folder` has a `dataset.json` with a list of training scans."""
-    return (folder / NAME).is_file() and isinstance(read_dataset_json(folder).get("training"), list)
+    """Whether `folder` has `dataset.json` and training images."""
+    return (folder / NAME).is_file() and (folder / "imagesTr").is_dir()
 
 
 def load(folder: Path) -> Dataset:

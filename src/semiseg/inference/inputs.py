@@ -1,0 +1,55 @@
+"""What is to be predicted: files, folders of files, data folders and manifests, as cases with all of their modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from semiseg.case import Case
+from semiseg.data.folder import open_folder
+from semiseg.data.formats import SUFFIXES, case_name
+from semiseg.data.formats.common import suffix
+from semiseg.data.known import KNOWN
+from semiseg.data.layouts import LAYOUTS, manifest
+from semiseg.data.layouts.scans import NUMBERED, by_case
+from semiseg.errors import DataError
+
+
+def find_cases(inputs: Sequence[Path], modalities: int = 1) -> list[Case]:
+    """The scans among `inputs`: files first, then those of each folder or manifest, sorted by name; labels are left alone.
+
+    A folder's `images/` comes before its own files (a picture may lie there), and these before any other layout, of which all cases count.
+
+    Args:
+        inputs: what a person names.
+        modalities: of the model. Where it has several, files CASE_0000, CASE_0001, ... are one case.
+
+    Raises:
+        DataError: a path is missing, a folder holds no scans, or a case lacks a modality that another has.
+    """
+    files = [path for path in inputs if path.is_file() and not manifest.matches(path)]
+    found = _as_cases(files, modalities)
+    for path in inputs:
+        if path not in files:
+            found += _in_folder(path, modalities)
+    return found
+
+
+def _in_folder(path: Path, modalities: int) -> list[Case]:
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder.")
+    for folder in (path / "images", path) if path.is_dir() and not manifest.matches(path) else ():
+        files = sorted(file for file in folder.glob("*") if suffix(file) in SUFFIXES and not file.name.startswith("."))
+        if files:
+            return _as_cases(files, modalities)
+    if not any(layout.matches(path) for layout in (manifest, *KNOWN, *LAYOUTS)):
+        raise DataError(f"{path}: holds no scans; expected files that end with {', '.join(SUFFIXES)}, or a data folder.")
+    dataset = open_folder(path)
+    return [case.unlabeled() for case in (*dataset.train, *dataset.validation, *dataset.test)]
+
+
+def _as_cases(files: Sequence[Path], modalities: int) -> list[Case]:
+    names = {case_name(path): path for path in files}
+    if modalities > 1 and all(NUMBERED.fullmatch(name) for name in names):
+        return [Case(name, paths) for name, paths in by_case(names).items()]
+    return [Case(case_name(path), (path,)) for path in files]
