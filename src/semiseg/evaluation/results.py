@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
 
+from semiseg.errors import DataError
 from semiseg.evaluation.metrics import ClassScore
 
 METRICS = ("dice", "jaccard", "hd95_voxel", "asd_voxel", "assd_voxel", "hd95_mm", "asd_mm", "assd_mm")
@@ -50,11 +51,41 @@ class Statistic:
 
 
 @dataclass(frozen=True)
+class Provenance:
+    """Where the scores of a run come from.
+
+    Attributes:
+        protocol: how test cases and model were kept apart, such as "sealed, last step".
+        method: its name in the run.
+        seed: of the training.
+        draw: which draw of labelled cases.
+        labeled: groups (patients) whose labels were used.
+        data: fingerprint of the data set; equal for every budget and draw of the same files.
+        version: of this package.
+    """
+
+    protocol: str
+    method: str
+    seed: int
+    draw: int
+    labeled: int
+    data: str
+    version: str
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """Every score of every case. `classes` are the foreground classes, in the order of their labels."""
+    """Every score of every case.
+
+    Attributes:
+        classes: the foreground classes, in the order of their labels.
+        cases: their scores.
+        provenance: of which training, for the scores of a run.
+    """
 
     classes: tuple[str, ...]
     cases: tuple[CaseScore, ...]
+    provenance: Provenance | None = None
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """One flat row per case and class; what is undefined is nan."""
@@ -62,6 +93,15 @@ class Evaluation:
             for score in case.classes:
                 values = asdict(score)
                 yield {"case": case.id, "class": values.pop("name"), **values}
+
+    def compared(self) -> tuple[str, ...]:
+        """What tables have a row for: each class, and the `MEAN` where there are several."""
+        return (*self.classes, MEAN) if len(self.classes) > 1 else self.classes
+
+    def values(self, name: str, metric: str) -> dict[str, float]:
+        """One metric of one class, or of the `MEAN` over classes, by case id; nan where it is undefined."""
+        chosen = slice(None) if name == MEAN else slice(self.classes.index(name), self.classes.index(name) + 1)
+        return {case.id: _mean_over_classes(case.classes[chosen], metric) for case in self.cases}
 
     def failures(self) -> list[tuple[str, ClassScore]]:
         """(case id, score) of everything that failed."""
@@ -73,28 +113,53 @@ class Evaluation:
         A class that is in neither label map of a case is no part of that case's mean. A case where a class failed has no mean
         distance: to average the classes that went well would reward the failure.
         """
-        by_class = {name: [[case.classes[i]] for case in self.cases] for i, name in enumerate(self.classes)}
-        by_class[MEAN] = [list(case.classes) for case in self.cases]
-        return {name: {metric: _statistic(cases, metric) for metric in METRICS} for name, cases in by_class.items()}
+        failures = {name: sum(failed(case.classes[i]) for case in self.cases) for i, name in enumerate(self.classes)}
+        failures[MEAN] = sum(any(map(failed, case.classes)) for case in self.cases)
+        return {name: {metric: _statistic(self.values(name, metric).values(), n) for metric in METRICS} for name, n in failures.items()}
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON: undefined numbers are None."""
         summary = {name: {m: asdict(s) for m, s in metrics.items()} for name, metrics in self.summary().items()}
-        found: dict[str, Any] = {"classes": list(self.classes), "summary": summary, "cases": list(self.rows())}
-        plain: dict[str, Any] = _without_nan(found)
+        source = {"provenance": asdict(self.provenance)} if self.provenance else {}
+        plain: dict[str, Any] = without_nan({**source, "classes": list(self.classes), "summary": summary, "cases": list(self.rows())})
         return plain
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> Evaluation:
+        """What `as_dict` gave."""
+        cases: dict[str, list[ClassScore]] = {}
+        for row in values["cases"]:
+            score: dict[str, Any] = {key: math.nan if value is None else value for key, value in row.items()}
+            cases.setdefault(score.pop("case"), []).append(ClassScore(name=score.pop("class"), **score))
+        source = Provenance(**values["provenance"]) if "provenance" in values else None
+        return Evaluation(tuple(values["classes"]), tuple(CaseScore(case, tuple(scores)) for case, scores in cases.items()), source)
 
     def to_json(self, path: Path) -> None:
         """`as_dict` as a file."""
         path.write_text(json.dumps(self.as_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
+    @staticmethod
+    def from_json(path: Path) -> Evaluation:
+        """What `to_json` wrote.
+
+        Raises:
+            DataError: there is no such file, or it holds no scores.
+        """
+        try:
+            return Evaluation.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{path}: holds no scores that this version reads ({error!r}).") from error
+
     def to_csv(self, path: Path) -> None:
-        """One line per case and class; undefined numbers are empty."""
-        columns = ["case", "class", *(f.name for f in fields(ClassScore) if f.name != "name")]
+        """One line per case and class, ending with the provenance where there is one; undefined numbers are empty."""
+        source = asdict(self.provenance) if self.provenance else {}
+        columns = ["case", "class", *(f.name for f in fields(ClassScore) if f.name != "name"), *source]
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
-            writer.writerows({k: "" if _undefined(v) else v for k, v in row.items()} for row in self.rows())
+            writer.writerows({k: "" if _undefined(v) else v for k, v in {**row, **source}.items()} for row in self.rows())
 
     def table(self) -> list[list[str]]:
         """Header and rows for people: mean, spread and number of cases; distances in mm, or in voxels where a spacing is unknown."""
@@ -110,17 +175,20 @@ def failed(score: ClassScore) -> bool:
     return score.status not in NOT_FAILED
 
 
-def _statistic(cases: list[list[ClassScore]], metric: str) -> Statistic:
-    """Over cases, each given by the scores that make it up."""
-    present = [[score for score in case if score.prediction_voxels or score.reference_voxels] for case in cases]
-    values = [fmean(getattr(score, metric) for score in case) for case in present if case]
-    values = [value for value in values if not math.isnan(value)]
+def _mean_over_classes(scores: Sequence[ClassScore], metric: str) -> float:
+    """Over the classes that are in either label map; nan where none is, and where one of them has no such score."""
+    present = [getattr(score, metric) for score in scores if score.prediction_voxels or score.reference_voxels]
+    return fmean(present) if present else math.nan
+
+
+def _statistic(cases: Iterable[float], failures: int) -> Statistic:
+    values = [value for value in cases if not math.isnan(value)]
     return Statistic(
         mean=fmean(values) if values else math.nan,
         std=stdev(values) if len(values) > 1 else math.nan,
         median=median(values) if values else math.nan,
         n=len(values),
-        failures=sum(any(map(failed, case)) for case in cases),
+        failures=failures,
     )
 
 
@@ -128,11 +196,12 @@ def _undefined(value: object) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """Nested values ready for JSON: undefined numbers are None."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     return None if _undefined(value) else value
 
 
