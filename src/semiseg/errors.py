@@ -22,6 +22,10 @@ class RunFolderError(SemisegError):
     """A run folder that is missing, incomplete, in use, or made with other settings."""
 
 
+class SealedError(SemisegError):
+    """A test case that was to be read before the training was finished."""
+
+
 class TrainingError(SemisegError):
     """A training that cannot go on: non-finite losses, a full disk."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from semiseg.case import Case
 from semiseg.data.formats import write_label
 from semiseg.evaluation.evaluate import Evaluation, Pair, evaluate
+from semiseg.evaluation.results import Provenance
 from semiseg.inference.predictor import load
 from semiseg.run_folder import RunFolder
 
@@ -14,8 +16,10 @@ Progress = Callable[[int, int], None]
 """Called with (cases done, cases in all)."""
 
 
-def score_test_cases(folder: RunFolder, cases: Sequence[Case], device: str = "auto", progress: Progress | None = None) -> Evaluation:
-    """Write predictions/<case>.nii.gz for each case, and scores.csv and scores.json of those that have a label.
+def score_test_cases(
+    folder: RunFolder, cases: Sequence[Case], source: Provenance, device: str = "auto", progress: Progress | None = None
+) -> Evaluation:
+    """Write predictions/<case>.nii.gz for each case, and scores.csv and scores.json of those that have a label, with their provenance.
 
     Raises:
         DataError: a test case is not readable, or its label does not fit.
@@ -30,7 +34,7 @@ def score_test_cases(folder: RunFolder, cases: Sequence[Case], device: str = "au
             pairs.append(Pair(case.id, mask, case.label, case.spacing, case.label_map))
         if progress is not None:
             progress(len(pairs), len(cases))
-    evaluation = evaluate(pairs, predictor.run.data.classes)
+    evaluation = replace(evaluate(pairs, predictor.run.data.classes), provenance=source)
     evaluation.to_csv(folder.path / "scores.csv")
     evaluation.to_json(folder.path / "scores.json")
     return evaluation

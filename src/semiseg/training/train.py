@@ -18,12 +18,14 @@ from semiseg.data.loader import Loader
 from semiseg.data.prepare import Prepared, prepare
 from semiseg.devices import pick_device
 from semiseg.errors import DataError, RunFolderError
-from semiseg.evaluation.evaluate import Evaluation
+from semiseg.evaluation.results import Evaluation, Provenance
 from semiseg.methods import find_method
 from semiseg.run_folder import RunFolder
+from semiseg.training.door import seal, unseal
 from semiseg.training.fit import Engine, channels_last, fit
 from semiseg.training.limits import StopRequest
 from semiseg.training.progress import StepProgress, say
+from semiseg.training.provenance import provenance
 from semiseg.training.resolve import dataset_layer, resolved
 from semiseg.training.scoring import score_test_cases
 from semiseg.training.seeds import seed_network
@@ -75,13 +77,13 @@ def train(
     dataset = dataset.relabeled(asked.data.label_map)
     if progress:
         say(dataset.summary())
-    split = dataset.split(asked.data.labeled, asked.data.draw)
+    split = sealed_split(dataset, asked)
     refuse_existing(Path(out))
     run, labeled, unlabeled = prepared_run(asked, dataset, split, progress)
     run_folder = RunFolder.create(Path(out), run)
     run_folder.write_json("split.json", split_ids(split))
-    engine = Engine(where, StopRequest(max_seconds), progress, checkpoint_seconds)
-    return carry_on(run, run_folder, split if test else replace(split, test=()), labeled, unlabeled, engine)
+    engine, source = Engine(where, StopRequest(max_seconds), progress, checkpoint_seconds), provenance(run, dataset, split.labeled)
+    return carry_on(run, run_folder, split if test else replace(split, test=()), labeled, unlabeled, engine, source)
 
 
 def resume(
@@ -110,12 +112,19 @@ def resume(
     if data is None and run.data.folder is None:
         raise RunFolderError(f"{folder}: was trained on arrays in memory; give them again as data=...")
     dataset = (data if data is not None else open_folder(Path(str(run.data.folder)))).relabeled(run.data.label_map)
-    split = dataset.split(run.data.labeled, run.data.draw)
+    split = sealed_split(dataset, run)
     if run_folder.read_json("split.json") != split_ids(split):
         raise RunFolderError(f"{folder}: the data set holds other cases than when the run began. Put them back, or start a new run.")
     _, labeled, unlabeled = prepared_run(run, dataset, split, progress)
     engine = Engine(pick_device(device), StopRequest(max_seconds), progress, checkpoint_seconds)
-    return carry_on(run, run_folder, split if test else replace(split, test=()), labeled, unlabeled, engine)
+    source = provenance(run, dataset, split.labeled)
+    return carry_on(run, run_folder, split if test else replace(split, test=()), labeled, unlabeled, engine, source)
+
+
+def sealed_split(dataset: Dataset, run: Run) -> Split:
+    """The run's split, its test cases closed (see `door`)."""
+    split = dataset.split(run.data.labeled, run.data.draw)
+    return replace(split, test=seal(split.test))
 
 
 def prepared_run(asked: Run, dataset: Dataset, split: Split, show: bool) -> tuple[Run, list[Prepared], list[Prepared]]:
@@ -135,8 +144,16 @@ def prepared_run(asked: Run, dataset: Dataset, split: Split, show: bool) -> tupl
     return resolved(asked, dataset, split, classes, [item.image.shape[1:] for item in prepared]), labeled, unlabeled
 
 
-def carry_on(run: Run, folder: RunFolder, split: Split, labeled: list[Prepared], unlabeled: list[Prepared], engine: Engine) -> Trained:
-    """Train from wherever the folder stands to the end, then predict and score the test cases."""
+def carry_on(
+    run: Run,
+    folder: RunFolder,
+    split: Split,
+    labeled: list[Prepared],
+    unlabeled: list[Prepared],
+    engine: Engine,
+    source: Provenance,
+) -> Trained:
+    """Train from wherever the folder stands to the end, then open, predict and score the test cases."""
     training = run.training
     seed_network(run.seed)
     method = run.build()
@@ -160,11 +177,11 @@ def carry_on(run: Run, folder: RunFolder, split: Split, labeled: list[Prepared],
     folder.save_weights(method)
     del method, loader
     folder.write_json("cost.json", cost(done.seconds, training.steps, engine.device))
-    tested = [case for case in split.test if case.label is not None]
+    tested = [case for case in unseal(split.test, folder) if case.label is not None]
     if not tested:
         return Trained(folder, True, done.step, training.steps)
     with StepProgress("test", len(tested), show=engine.show) as bar:
-        evaluation = score_test_cases(folder, tested, engine.device.type, lambda done, total: bar.update(done))
+        evaluation = score_test_cases(folder, tested, source, engine.device.type, lambda done, total: bar.update(done))
     return Trained(folder, True, done.step, training.steps, evaluation)
 
 

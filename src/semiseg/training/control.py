@@ -1,0 +1,72 @@
+"""The supervised control beside a run: what did the unlabelled scans buy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from semiseg.config import Run, validated
+from semiseg.data.dataset import Dataset
+from semiseg.errors import RunFolderError, SettingsError
+from semiseg.evaluation.gain import Gain, measured
+from semiseg.evaluation.results import Evaluation
+from semiseg.methods import find_method
+from semiseg.methods.supervised import DICE
+from semiseg.run_folder import RunFolder
+from semiseg.training.train import Trained, resume, train
+
+CONTROL = "supervised"
+
+
+def control_folder(folder: RunFolder) -> RunFolder:
+    """`RUN-control`, whether it exists or not."""
+    return RunFolder(folder.path.with_name(f"{folder.path.name}-control"))
+
+
+def control_run(run: Run) -> Run:
+    """The supervised control at equal budget: all of the run but its method, with the method's own form of the Dice loss if it has one.
+
+    Raises:
+        SettingsError: the run learns from no unlabelled scan, so it is its own control.
+    """
+    method = find_method(run.method)
+    if not method.uses_unlabeled or not run.training.unlabeled_batch:
+        raise SettingsError(f"--control: {run.method} learns from labelled scans alone here; there is nothing to compare it with.")
+    dice = getattr(run.settings, "dice", None)
+    settings = {"dice": dice} if dice in DICE else {}
+    return validated({**run.model_dump(), "method": CONTROL, "settings": settings})
+
+
+def train_control(
+    folder: RunFolder, data: Dataset | None = None, device: str = "auto", max_seconds: float | None = None, progress: bool = True
+) -> Trained:
+    """Train the control of a finished run, or go on with it, into `control_folder`; when it is scored, write the run's gain.json.
+
+    Args:
+        folder: the finished, scored run.
+        data: the data set, for a run on arrays in memory.
+        device: auto, cpu, cuda or mps.
+        max_seconds: stop after this time; the next call goes on.
+        progress: show progress on stderr.
+
+    Raises:
+        SettingsError: the run is its own control.
+        RunFolderError: the run is not finished, or the control's folder holds another run.
+    """
+    if not (folder.path / "scores.json").is_file():
+        raise RunFolderError(f"{folder.path}: has no scores to compare a control with. Finish the run, with labelled test cases.")
+    wanted, control = control_run(folder.run()), control_folder(folder)
+    if (control.path / "run.yaml").is_file():
+        trained = resume(control.path, [wanted.model_dump()], data, device, max_seconds, progress)
+    else:
+        source: Any = data if data is not None else wanted.data.folder
+        trained = train(source, [wanted.model_dump()], control.path, device, max_seconds, progress)
+    if trained.evaluation is not None:
+        write_gain(folder, control)
+    return trained
+
+
+def write_gain(folder: RunFolder, control: RunFolder) -> Gain:
+    """Compare the scores of both, and write gain.json into the run's folder."""
+    gain = measured(*(Evaluation.from_json(each.path / "scores.json") for each in (folder, control)))
+    folder.write_json("gain.json", {"control": control.path.name, **gain.as_dict()})
+    return gain

@@ -1,0 +1,40 @@
+"""Where the scores of a run come from, written into every score file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from semiseg.case import Case, Source
+from semiseg.config import Run
+from semiseg.data.dataset import Dataset, group_of
+from semiseg.evaluation.results import Provenance
+from semiseg.training.door import PROTOCOL
+
+
+def provenance(run: Run, dataset: Dataset, labeled: Iterable[Case]) -> Provenance:
+    """Of a run on a data set, `labeled` being the cases whose labels it uses. Call it before the test cases are sealed."""
+    budget = len({group_of(case) for case in labeled})
+    return Provenance(PROTOCOL, run.method, run.seed, run.data.draw, budget, fingerprint(dataset), version("semiseg"))
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """16 hex digits out of the ids and sizes of all scans, and of the labels of the test cases; no file is opened.
+
+    Labels of training cases are left out: a run's fingerprint depends neither on its label budget nor on labels that come later.
+    """
+    known = hashlib.sha256()
+    for part, cases in (("train", dataset.train), ("validation", dataset.validation), ("test", dataset.test)):
+        for case in sorted(cases, key=lambda case: case.id):
+            labels = () if part == "train" or case.label is None else (case.label,)
+            known.update(f"{part} {case.id} {[size(source) for source in (*case.images, *labels)]}\n".encode())
+    return known.hexdigest()[:16]
+
+
+def size(source: Source) -> int:
+    """Bytes of a file or an array."""
+    return source.nbytes if isinstance(source, np.ndarray) else Path(source).stat().st_size

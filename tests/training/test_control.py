@@ -1,0 +1,81 @@
+"""The control beside a run: equal in all but the method, and an answer in plain words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from semiseg.case import Case
+from semiseg.config import make_run
+from semiseg.data.dataset import Dataset
+from semiseg.data.phantom import phantom_case
+from semiseg.errors import RunFolderError, SettingsError
+from semiseg.evaluation.gain import Gain
+from semiseg.evaluation.results import Evaluation
+from semiseg.evaluation.statistics import Interval, Paired
+from semiseg.training.control import control_run, train_control
+from semiseg.training.train import train
+
+TINY: dict[str, Any] = {
+    "method": "mean-teacher",
+    "network": {"width": 4},
+    "training": {"steps": 2, "patch": [32, 16, 16], "labeled_batch": 1, "unlabeled_batch": 1, "precision": "32-true"},
+}
+
+
+def tiny_dataset() -> Dataset:
+    made = [phantom_case(seed, (20, 20, 20), 2) for seed in range(5)]
+    scans = [Case(f"case_{i}", (image,), label) for i, (image, label) in enumerate(made)]
+    return Dataset("tiny", ("chamber",), tuple(scans[:3]), test=tuple(scans[3:]))
+
+
+def gain(low: float, high: float) -> Gain:
+    return Gain({"organ": Paired((low + high) / 2, Interval(low, high), 0.03, 0.03, better=7, worse=3, equal=0, left_out=0)})
+
+
+def test_the_control_shares_all_but_the_method() -> None:
+    run = make_run({"method": "bcp", "seed": 5, "settings": {"dice": "class_squared"}, "training": {"labeled_batch": 3}})
+    control = control_run(run)
+    assert control.method == "supervised"
+    assert control.settings.model_dump()["dice"] == "class_squared"  # the form of the loss is not what is compared
+    same = {"method": "bcp", "settings": run.settings.model_dump()}
+    assert {**control.model_dump(), **same} == run.model_dump()
+
+
+@pytest.mark.parametrize("layer", [{"method": "supervised"}, {"method": "cml", "training": {"unlabeled_batch": 0}}])
+def test_a_run_without_unlabeled_scans_is_its_own_control(layer: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match="nothing to compare it with"):
+        control_run(make_run(layer))
+
+
+def test_a_control_is_trained_resumed_and_compared(tmp_path: Path) -> None:
+    data, folder = tiny_dataset(), train(tiny_dataset(), [TINY, {"data": {"labeled": 1}}], out=tmp_path / "run", progress=False).folder
+    stopped = train_control(folder, data, max_seconds=0, progress=False)
+    assert (stopped.finished, stopped.step, stopped.folder.path) == (False, 1, tmp_path / "run-control")
+    assert not (tmp_path / "run" / "gain.json").exists()
+    done = train_control(folder, data, progress=False)
+    assert done.finished
+    written = json.loads((tmp_path / "run" / "gain.json").read_text())
+    assert (written["control"], written["metric"], written["level"]) == ("run-control", "dice", 0.95)
+    dices = [Evaluation.from_json(f.path / "scores.json").summary()["chamber"]["dice"].mean for f in (folder, done.folder)]
+    assert written["classes"]["chamber"]["difference"] == pytest.approx(dices[0] - dices[1])
+    assert folder.read_json("split.json") == done.folder.read_json("split.json")
+
+
+def test_an_unfinished_run_has_no_control_yet(tmp_path: Path) -> None:
+    stopped = train(tiny_dataset(), [TINY, {"data": {"labeled": 1}}], out=tmp_path / "run", max_seconds=0, progress=False)
+    with pytest.raises(RunFolderError, match="no scores to compare"):
+        train_control(stopped.folder, tiny_dataset(), progress=False)
+
+
+def test_the_answer_is_plain() -> None:
+    helped = gain(0.01, 0.03).sentence()
+    assert helped.startswith(
+        "The unlabelled scans helped: +0.020 Dice (95 % interval +0.010 to +0.030), better in 7 of 10 test scans, p = 0.03, against"
+    )
+    assert gain(-0.01, 0.03).sentence().startswith("The unlabelled scans did not help measurably here: +0.010 Dice")
+    assert gain(-0.03, -0.01).sentence().startswith("The unlabelled scans did harm: -0.020 Dice")
+    assert "other seeds" in helped
