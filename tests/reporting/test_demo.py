@@ -13,7 +13,7 @@ from semiseg.reporting import demo
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scans and networks as small as they come: seconds instead of minutes."""
     monkeypatch.setattr(demo, "SCANS", {"cases": 4, "labeled": 2, "test": 2, "shape": (16, 16, 16), "classes": 2})
-    training = {"patch": (16, 16, 16), "labeled_batch": 4, "unlabeled_batch": 4}
+    training = {"patch": (32, 16, 16), "labeled_batch": 4, "unlabeled_batch": 4}
     monkeypatch.setattr(demo, "SETTINGS", {"network": {"width": 4}, "training": training})
 
 
