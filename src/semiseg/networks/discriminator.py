@@ -1,4 +1,4 @@
-"""SASSNet's discriminator: was this shape drawn with or without a label?"""
+"""The discriminator of SASSNet: it tells whether a shape was drawn with or without a label."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nnU-Net's raw layout: `dataset.json`, `imagesTr/CASE_0000...`, `labelsTr/CASE...`, and `imagesTs/` for testing."""
+"""The layout of nnU-Net's raw folders: `dataset.json`, `imagesTr/CASE_0000...`, `labelsTr/CASE...`, and `imagesTs/` for testing."""
 
 from __future__ import annotations
 
