@@ -148,6 +148,7 @@ def test_methods_lists_every_method_and_its_settings() -> None:
     assert facts["supervised"]["parameters"]["3D"] == 9_448_866  # the V-Net of the field
     one = json.loads(CLI.invoke(app, ["methods", "cml", "--json"]).stdout)
     assert {"name": "pretrain", "default": 0.25, "allowed": "float ≥ 0, < 1"}.items() <= one["settings"][1].items()
+    assert "heterogeneous | cross | own | off" in CLI.invoke(app, ["methods", "cml", "--json"]).stdout
     assert "heterogeneous" in CLI.invoke(app, ["methods", "cml"]).stdout
     unknown = CLI.invoke(app, ["methods", "cmll"])
     assert (unknown.exit_code, unknown.stdout) == (1, "")
