@@ -120,6 +120,8 @@ def test_no_labelled_and_no_unlabelled_case(tmp_path: Path) -> None:
         train(tiny_dataset(labeled=0), [TINY], out=tmp_path / "a", progress=False)
     with pytest.raises(DataError, match="learns from unlabelled scans, and there are none"):
         train(tiny_dataset(cases=2), [TINY, {"method": "cml"}], out=tmp_path / "b", progress=False)
+    with pytest.raises(SettingsError, match=r"unlabeled_batch is 0, and cml learns from unlabelled scans"):
+        train(tiny_dataset(), [TINY, {"training": {"unlabeled_batch": 0}}], out=tmp_path / "c", progress=False)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -17,7 +17,7 @@ from semiseg.data.folder import open_folder
 from semiseg.data.loader import Loader
 from semiseg.data.prepare import Prepared, prepare
 from semiseg.devices import pick_device
-from semiseg.errors import DataError, RunFolderError
+from semiseg.errors import DataError, RunFolderError, SettingsError
 from semiseg.evaluation.results import Evaluation, Provenance
 from semiseg.methods import find_method
 from semiseg.run_folder import RunFolder
@@ -130,10 +130,14 @@ def sealed_split(dataset: Dataset, run: Run) -> Split:
 def prepared_run(asked: Run, dataset: Dataset, split: Split, show: bool) -> tuple[Run, list[Prepared], list[Prepared]]:
     """The resolved run, and the prepared labelled and unlabelled scans."""
     classes = asked.data.classes or split.classes
-    uses_unlabeled = find_method(asked.method).uses_unlabeled and asked.training.unlabeled_batch > 0
+    uses_unlabeled = find_method(asked.method).uses_unlabeled
     if uses_unlabeled and not split.unlabeled:
         raise DataError(
             f"{dataset.name}: {asked.method} learns from unlabelled scans, and there are none. Add some, or use method=supervised."
+        )
+    if uses_unlabeled and not asked.training.unlabeled_batch:
+        raise SettingsError(
+            f"training.unlabeled_batch is 0, and {asked.method} learns from unlabelled scans. Use method=supervised without them."
         )
     preparation = resolved(asked, dataset, split, classes, ()).preparation
     cases = [*split.labeled, *(split.unlabeled if uses_unlabeled else ())]
