@@ -1,29 +1,16 @@
-"""Two finished run folders as a training leaves them, with masks that are right to a known degree."""
+"""Two finished runs and the scans that they were tested on."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
+from report_kit import SHAPE, SPACING, Runs, box, finished
 
-from semiseg.case import Array, Case, Geometry
-from semiseg.config import make_run
+from semiseg.case import Case, Geometry
 from semiseg.data.formats import write_label
-from semiseg.evaluation.evaluate import Evaluation, Pair, evaluate
-from semiseg.run_folder import RunFolder
-
-CLASSES = ("organ", "vessel")
-SHAPE, SPACING = (20, 24, 12), (1.0, 1.0, 2.0)
-Runs = dict[str, tuple[RunFolder, Evaluation]]
-
-
-def box(size: int, shift: int = 0) -> Array:
-    """A cube of class 1 with a side of `size`, beside it one of class 2; `shift` voxels along axis 0."""
-    labels = np.zeros(SHAPE, np.uint8)
-    labels[2 + shift : 2 + shift + size, 4 : 4 + size, 2 : 2 + size] = 1
-    labels[2 + shift : 6 + shift, 16:20, 2:6] = 2
-    return labels
 
 
 @pytest.fixture
@@ -43,16 +30,14 @@ def runs(tmp_path: Path, test_cases: list[Case]) -> Runs:
     }
 
 
-def finished(path: Path, method: str, cases: list[Case], masks: list[Array]) -> tuple[RunFolder, Evaluation]:
-    run = make_run({"method": method, "data": {"classes": CLASSES, "channels": 1}, "training": {"patch": (16, 16, 16)}})
-    folder = RunFolder.create(path, run)
-    ids = {"labeled": ["a", "b"], "unlabeled": ["c", "d", "e"], "validation": [], "test": [case.id for case in cases]}
-    folder.write_json("split.json", ids)
-    folder.write_json("cost.json", {"device": "cpu", "seconds": 12.3, "seconds_per_step": 0.12, "peak_memory_mb": 345.6})
-    folder.write_text("log.csv", "step,stage,loss\n10,pretrain,1.5\n20,pretrain,1.0\n30,self-train,1.2\n40,self-train,0.7\n")
-    pairs = []
-    for case, mask in zip(cases, masks, strict=True):
-        write_label(folder.predictions / f"{case.id}.nii.gz", mask, Geometry.from_spacing(SPACING))
-        assert case.label is not None
-        pairs.append(Pair(case.id, folder.predictions / f"{case.id}.nii.gz", case.label, case.spacing))
-    return folder, evaluate(pairs, CLASSES)
+@pytest.fixture
+def scans_folder(tmp_path: Path, test_cases: list[Case]) -> Path:
+    """The test scans as the data folder of the runs."""
+    folder = tmp_path / "scans"
+    for case in test_cases:
+        (folder / "images").mkdir(parents=True, exist_ok=True)
+        image = nibabel.Nifti1Image(np.asarray(case.images[0], np.float32), np.diag([*SPACING, 1.0]))
+        nibabel.save(image, folder / "images" / f"{case.id}.nii.gz")
+        write_label(folder / "labels" / f"{case.id}.nii.gz", np.asarray(case.label), Geometry.from_spacing(SPACING))
+    (folder / "test.list").write_text("".join(f"{case.id}\n" for case in test_cases))
+    return folder

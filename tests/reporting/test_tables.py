@@ -41,6 +41,14 @@ def test_csv_reads_back() -> None:
     assert [tuple(row) for row in csv.reader(io.StringIO(TABLE.csv()))] == [TABLE.head, *TABLE.rows]
 
 
+def test_latex_aligns_as_markdown_does_and_prints_what_stands_there() -> None:
+    text = Table(("Name", "Dice"), (("50 %_a", "0.5 ± 0.1"),)).latex("A & B.")
+    assert r"\begin{tabular}{lr}" in text
+    assert r"50 \%\_a & 0.5 $\pm$ 0.1 \\" in text
+    assert r"\caption{A \& B.}" in text
+    assert text.count(r"\begin") == text.count(r"\end") == 2
+
+
 def test_scores_in_mm() -> None:
     half = evaluation((1.0, 2.0), masks(1, 0, 0, 0))
     table = score_table({"CML": half})

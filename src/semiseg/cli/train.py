@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,6 +69,9 @@ def train(
         float | None, typer.Option(parser=parse_seconds, metavar="TIME", help="Stop after 90s, 30m, 2h; resume later.")
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.", show_default=False)] = None,
+    control: Annotated[
+        bool, typer.Option("--control", help="Then train the supervised control at equal budget: what did the unlabelled scans buy?")
+    ] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: PyTorch's choice.", show_default=False)] = None,
     test: Annotated[bool, typer.Option(help="Predict and score the test cases when the last step is done.")] = True,
     as_json: AsJson = False,
@@ -77,14 +81,18 @@ def train(
         raise typer.BadParameter("give a data folder, or --resume RUN.", param_hint="DATA")
     if resume is not None and out is not None:
         raise typer.BadParameter("a resumed run stays in its folder.", param_hint="--out")
+    if control and not test:
+        raise typer.BadParameter("a control is compared on the test cases.", param_hint="--control")
     import torch
 
-    from semiseg.config import read_layers
+    from semiseg.config import make_run, read_layers
     from semiseg.data.folder import open_folder
     from semiseg.training import train as training
+    from semiseg.training.control import control_run
 
     if threads is not None:
         torch.set_num_threads(threads)
+    began = time.monotonic()
     given = {
         "method": method,
         "seed": seed,
@@ -92,15 +100,28 @@ def train(
         "training": {"steps": steps},
     }
     layers = [read_layers(config), without_none(given), *map(parse_setting, settings or [])]
+    if control and resume is None:
+        control_run(make_run(*layers))  # refused now, not after the training
     if resume is not None:
         dataset = open_folder(data) if data is not None else None  # the folder may have moved
         trained = training.resume(resume, layers, dataset, device, max_time, test=test)
     else:
         assert data is not None
         trained = training.train(data, layers, out or free_folder(Path("runs"), data, layers), device, max_time, test=test)
-    report(trained, as_json)
-    if not trained.finished:
+    beside = train_control(trained, data, device, max_time, began) if control and trained.finished else None
+    report(trained, as_json, beside)
+    if not trained.finished or (beside is not None and not beside.finished):
         raise typer.Exit(STOPPED_EARLY)
+
+
+def train_control(trained: Trained, data: Path | None, device: str, max_time: float | None, began: float) -> Trained:
+    """The control of a finished run, in what is left of the time."""
+    from semiseg.data.folder import open_folder
+    from semiseg.training import control
+
+    dataset = open_folder(data) if data is not None and trained.folder.run().data.folder != data.resolve() else None
+    left = None if max_time is None else max(max_time - (time.monotonic() - began), 0.0)
+    return control.train_control(trained.folder, dataset, device, left)
 
 
 def without_none(values: dict[str, Any]) -> dict[str, Any]:
@@ -119,8 +140,9 @@ def free_folder(parent: Path, data: Path, layers: list[dict[str, Any]]) -> Path:
     return next(parent / free for free in names if not (parent / free).exists())
 
 
-def report(trained: Trained, as_json: bool) -> None:
-    """Where the run lies, how far it came and what it scores."""
+def report(trained: Trained, as_json: bool, control: Trained | None = None) -> None:
+    """Where the run lies, how far it came and what it scores; with a control, what the unlabelled scans bought."""
+    gain = trained.folder.read_json("gain.json") if control is not None and control.evaluation is not None else None
     if as_json:
         scores = trained.evaluation.as_dict() if trained.evaluation else None
         result = {
@@ -130,8 +152,16 @@ def report(trained: Trained, as_json: bool) -> None:
             "steps": trained.steps,
             "evaluation": scores,
         }
+        if control is not None:
+            result |= {"control": control.folder.path, "control_finished": control.finished, "gain": gain}
         print_json(result)
         return
     print_text(f"{trained.folder.path}: {trained.step} of {trained.steps} steps")
     if trained.evaluation is not None:
         print_text(trained.evaluation.to_text())
+    if control is not None:
+        print_text(f"{control.folder.path}: {control.step} of {control.steps} steps")
+    if gain is not None:
+        print_text(gain["sentence"])
+    elif control is not None and not control.finished:
+        print_text(f"Go on with: semiseg train --resume {trained.folder.path} --control")

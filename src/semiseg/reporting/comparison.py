@@ -7,35 +7,72 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from semiseg.case import Case
-from semiseg.config import Run
 from semiseg.data.formats import read_image, read_label
-from semiseg.evaluation.results import MEAN, Evaluation
-from semiseg.methods import find_method
+from semiseg.data.labels import read_classes
+from semiseg.evaluation.results import Evaluation
+from semiseg.evaluation.statistics import refuse_other_cases
+from semiseg.reporting.distribution import case_distribution
+from semiseg.reporting.evidence import (
+    ABOUT_SPREADS,
+    ABOUT_TESTS,
+    Contrast,
+    case_means,
+    contrast_table,
+    contrasts,
+    gain_lines,
+    provenance_remark,
+    provenance_table,
+    spread_table,
+    worst_table,
+)
 from semiseg.reporting.figures import Example, loss_curves, slices_figure
 from semiseg.reporting.html import Picture, Report, Section
+from semiseg.reporting.runs import Group, flat, training_names
+from semiseg.reporting.summary import summary
 from semiseg.reporting.tables import Table, score_table
 from semiseg.run_folder import RunFolder
+from semiseg.training.door import PROTOCOL as SEALED
 
 PROTOCOL = "Sealed protocol: the test scans were opened after training was finished, and the model is that of the last step."
+UNKNOWN_PROTOCOL = "Protocol: not recorded for every run (see Protocol below)."
+SHOWN = 6
+"""Methods in pictures and curves, at most."""
 Finished = Mapping[str, tuple[RunFolder, Evaluation]]
 """Run folder and test scores by the name of the method, the control first."""
 
 
 def compare(title: str, runs: Finished, test: Sequence[Case]) -> Report:
-    """The page on finished runs.
+    """The page on finished runs, one training of each method.
 
     Args:
         title: of the page.
         runs: one or more; all scored on the same cases.
         test: the scored cases, whose scans and labels are shown.
     """
-    evaluations = {name: evaluation for name, (_, evaluation) in runs.items()}
-    folders = {name: folder for name, (folder, _) in runs.items()}
-    shown = score_table(evaluations)
-    count = len(next(iter(evaluations.values())).cases)
-    scores = Section("Scores", HOW_TO_READ, ((f"Mean ± standard deviation over {count} test scans.", shown),))
-    parts = (scores, pictures(runs, test), course(folders), settings(folders), environment(folders))
-    return Report(title, summary(runs), PROTOCOL, parts)
+    return report(title, [Group(name, (run,)) for name, run in runs.items()], test)
+
+
+def report(title: str, groups: Sequence[Group], test: Sequence[Case], missing: str = "") -> Report:
+    """The page on groups of trainings.
+
+    Args:
+        title: of the page.
+        groups: the control first; all scored on the same cases.
+        test: the scored cases, whose scans and labels are shown.
+        missing: why there are no scans to show, instead of `test`.
+
+    Raises:
+        DataError: the runs were not scored on the same cases and classes.
+    """
+    for group in groups:
+        refuse_other_cases(groups[0].evaluations[0], group.evaluations[0])
+    found = contrasts(groups)
+    first = {group.name: group.trainings[0] for group in groups[:SHOWN]}
+    folders = {group.name: group.folder for group in groups}
+    shown = Section("Pictures", f"No pictures: {missing}.") if missing else pictures(first, test)
+    parts = [scores(groups), *differences(found), *bought(groups), every_scan(groups), shown, course(folders)]
+    parts += [Section("Protocol", provenance_remark(groups), (("Where the scores come from.", provenance_table(groups)),))]
+    return Report(title, summary(groups, found), protocol(groups), (*parts, settings(folders), environment(folders)))
 
 
 HOW_TO_READ = (
@@ -45,27 +82,49 @@ HOW_TO_READ = (
 )
 
 
-def summary(runs: Finished) -> str:
-    """What came out, in one sentence that claims no more than one training of each method can show."""
-    means = {name: evaluation.summary()[MEAN]["dice"].mean for name, (_, evaluation) in runs.items()}
-    (first, (folder, _)), *_ = runs.items()
-    split = folder.read_json("split.json")
-    labels = f"{len(split['labeled'])} labelled scans"
-    if len(runs) == 1:
-        others = f" and {len(split['unlabeled'])} unlabelled ones" if uses_unlabeled(folder.run()) else ""
-        return f"{first}, trained on {labels}{others}, reached a mean Dice of {means[first]:.3f} on {len(split['test'])} test scans."
-    last = list(runs)[-1]
-    better, all_cases = wins(runs[last][1], runs[first][1])
-    return (
-        f"On {len(split['test'])} test scans, {last} reached a mean Dice of {means[last]:.3f} and {first} {means[first]:.3f} "
-        f"(difference {means[last] - means[first]:+.3f}, better in {better} of {all_cases} scans) with the same {labels}, {last} with "
-        f"{len(split['unlabeled'])} unlabelled scans besides; this is one training of each, and other seeds give other differences."
+def protocol(groups: Sequence[Group]) -> str:
+    """How test scans and model were kept apart, as the score files say."""
+    said = {evaluation.provenance.protocol if evaluation.provenance else None for group in groups for evaluation in group.evaluations}
+    return PROTOCOL if said == {SEALED} else UNKNOWN_PROTOCOL
+
+
+def scores(groups: Sequence[Group]) -> Section:
+    """All metrics of every training, and what the Dice of each group varies with."""
+    trainings = {name: evaluation for group in groups for name, evaluation in zip(training_names(group), group.evaluations, strict=True)}
+    count = len(groups[0].evaluations[0].cases)
+    tables = (
+        (f"Dice on {count} test scans, and what it varies with.", spread_table(groups)),
+        (f"Every training: mean ± standard deviation over {count} test scans.", score_table(trainings)),
     )
+    return Section("Scores", f"{HOW_TO_READ} {ABOUT_SPREADS}", tables)
 
 
-def uses_unlabeled(run: Run) -> bool:
-    """Whether a run learned from unlabelled scans."""
-    return find_method(run.method).uses_unlabeled and run.training.unlabeled_batch > 0
+def differences(found: Sequence[Contrast]) -> tuple[Section, ...]:
+    """Each method against its control."""
+    caption = "Difference of Dice: the first method less the other; better, worse, equal: in how many scans."
+    return (Section("Differences", ABOUT_TESTS, ((caption, contrast_table(found)),)),) if found else ()
+
+
+def bought(groups: Sequence[Group]) -> tuple[Section, ...]:
+    """What the unlabelled scans were good for."""
+    lines = gain_lines(groups)
+    return (Section("What the unlabelled scans bought", " ".join(lines)),) if lines else ()
+
+
+def every_scan(groups: Sequence[Group]) -> Section:
+    """The Dice of each test scan as a picture, and the worst ones by name."""
+    dices = {group.name: list(case_means(group).values()) for group in groups}
+    if not all(dices.values()):
+        return Section("Every test scan", "No test scan has a class that was labelled or found.")
+    medians = "; ".join(f"{name}: {min(v):.2f} to {max(v):.2f}" for name, v in dices.items())
+    alt = f"Dots for the Dice of each test scan, one row a method. Lowest to highest: {medians}."
+    picture = Picture(
+        case_distribution(dices),
+        alt,
+        "A dot is one scan (its mean over trainings), the bar is the median.",
+        dark=case_distribution(dices, dark=True),
+    )
+    return Section("Every test scan", "", (("The worst scans, by the mean Dice over all methods.", worst_table(groups)),), (picture,))
 
 
 def case_dice(evaluation: Evaluation) -> dict[str, float]:
@@ -97,7 +156,11 @@ def pictures(runs: Finished, test: Sequence[Case]) -> Section:
     cases = {case.id: case for case in test}
     shown = tuple(picture(kind, cases[case], runs) for kind, case in reversed(chosen.items()))
     return Section(
-        "Pictures", "Cases are chosen by the mean Dice over all methods. Each row is the slice that shows most of the label.", (), shown
+        "Pictures",
+        "Cases are chosen by the mean Dice over all methods; of several trainings of a method the first is shown. "
+        "Each row is the slice that shows most of the label.",
+        (),
+        shown,
     )
 
 
@@ -119,13 +182,13 @@ def read_example(case: Case, runs: Finished) -> Example:
     spacing = case.spacing or geometry.spacing(image.ndim)
     predictions = {name: read_label(folder.predictions / f"{case.id}.nii.gz")[0] for name, (folder, _) in runs.items()}
     remarks = {name: f"Dice {case_dice(evaluation)[case.id]:.2f}" for name, (_, evaluation) in runs.items()}
-    return Example(case.id, image, read_label(case.label)[0], predictions, spacing, remarks)
+    return Example(case.id, image, read_classes(case.label, case.label_map), predictions, spacing, remarks)
 
 
 def course(folders: Mapping[str, RunFolder]) -> Section:
     """How the losses fell, and what the training took."""
-    logs = {name: folder.log for name, folder in folders.items()}
-    alt = f"Curves of the training loss over the steps: {', '.join(folders)}."
+    logs = {name: folder.log for name, folder in list(folders.items())[:SHOWN]}
+    alt = f"Curves of the training loss over the steps: {', '.join(logs)}."
     caption = "Sum of the losses; methods add up different terms. A dashed line is the end of a stage."
     curves = Picture(loss_curves(logs), alt, caption, dark=loss_curves(logs, dark=True))
     costs = {name: folder.read_json("cost.json") for name, folder in folders.items()}
@@ -156,20 +219,3 @@ def side_by_side(head: str, values: Mapping[str, Mapping[str, str]]) -> Table:
         (key, *(run.get(key, "–") for run in values.values())) for key in sorted(names, key=lambda name: name.startswith("settings."))
     )
     return Table((head, *values), rows, numeric=False)
-
-
-def flat(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested settings as (dotted name, text)."""
-    pairs: list[tuple[str, str]] = []
-    for key, value in values.items():
-        pairs += flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(prefix + key, text(value))]
-    return pairs
-
-
-def text(value: object) -> str:
-    """A setting as people write it."""
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "–"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "–" if value is None else str(value)

@@ -86,15 +86,16 @@ def fullest_index(label: Array, axis: int) -> int:
     return int(shares.argmax()) if shares.any() else label.shape[axis] // 2
 
 
-def slices_figure(example: Example, classes: Sequence[str], axes: Sequence[int] = (2, 1, 0)) -> bytes:
+def slices_figure(example: Example, classes: Sequence[str], axes: Sequence[int] = (2, 1, 0), focus: Array | None = None) -> bytes:
     """A PNG: a row for each axis in `axes`; columns are the scan, the label and each prediction with the label's outline in white.
 
     Args:
         example: what is shown.
         classes: names of the foreground classes.
         axes: array axes that the slices are cut across; ignored in 2D.
+        focus: (*S) class indices of which the slices shall show most, if not of the label.
     """
-    planes = fullest_planes(example.label, axes)
+    planes = fullest_planes(example.label if focus is None else focus, axes)
     overlays = {"Scan": None, "Label": example.label, **example.predictions}
     figure, grid = _grid([plane.size(example.image.shape, example.spacing) for plane in planes], len(overlays))
     for plane, row in zip(planes, grid, strict=True):
@@ -108,7 +109,7 @@ def slices_figure(example: Example, classes: Sequence[str], axes: Sequence[int] 
         remark = f"\n{example.remarks[title]}" if title in example.remarks else ""
         axes_.set_title(title + remark, color="white", fontsize=10)
     _legend(figure, classes, bool(example.predictions))
-    return _png(figure)
+    return png(figure)
 
 
 def _grid(sizes: Sequence[tuple[float, float]], columns: int) -> tuple[Figure, list[list[Axes]]]:
@@ -186,7 +187,7 @@ def loss_curves(logs: Mapping[str, Path], dark: bool = False) -> bytes:
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(ink)
     panels[0].set_ylabel("loss", color=ink, fontsize=8)
-    return _png(figure)
+    return png(figure)
 
 
 def _read_losses(log: Path) -> tuple[list[int], list[float], list[int]]:
@@ -198,7 +199,7 @@ def _read_losses(log: Path) -> tuple[list[int], list[float], list[int]]:
     return steps, [float(row["loss"]) for row in rows], borders
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
     """The same bytes for the same figure: no date and no version inside."""
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})

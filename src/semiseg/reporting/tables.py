@@ -1,4 +1,4 @@
-"""Tables of scores as values, written as Markdown, plain text or CSV."""
+"""Tables of scores as values, written as Markdown, plain text, CSV or LaTeX."""
 
 from __future__ import annotations
 
@@ -9,6 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from semiseg.evaluation.results import MEAN, Evaluation, Statistic
+
+LATEX = {
+    **{character: rf"\{character}" for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "±": r"$\pm$",
+    "–": "--",
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,18 @@ class Table:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows((self.head, *self.rows))
         return text.getvalue()
+
+    def latex(self, caption: str) -> str:
+        """A LaTeX table (needs the package booktabs), set as the Markdown is."""
+        columns = "".join("r" if self.numeric and column >= self.keys else "l" for column in range(len(self.head)))
+        head, *rows = (" & ".join(map(escape_latex, row)) + r" \\" for row in (self.head, *self.rows))
+        lines = [r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(caption)}}}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
+        return "\n".join([*lines, head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX prints as it stands."""
+    return "".join(LATEX.get(character, character) for character in text)
 
 
 def score_table(evaluations: Mapping[str, Evaluation]) -> Table:

@@ -1,0 +1,89 @@
+"""The page on two runs: paired differences by class, and the scans on which they differ most."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from semiseg.case import Case
+from semiseg.evaluation.gain import in_words
+from semiseg.evaluation.results import MEAN
+from semiseg.evaluation.statistics import compare_classes, corrected
+from semiseg.reporting.comparison import Finished, environment, protocol, read_example, settings
+from semiseg.reporting.evidence import ABOUT_TESTS, Contrast, contrast_table, provenance_remark, provenance_table
+from semiseg.reporting.figures import slices_figure
+from semiseg.reporting.html import Picture, Report, Section
+from semiseg.reporting.runs import Group, Training, group_names
+from semiseg.reporting.tables import Table
+
+METRICS = {"dice": "Dice", "hd95_mm": "HD95 [mm]"}
+SHOWN = 2
+"""Scans shown for each side."""
+
+
+def pair_groups(first: Training, second: Training) -> tuple[Group, Group]:
+    """The two runs under names that tell them apart."""
+    names = group_names([first[0], second[0]])
+    if names[0] == names[1]:
+        names = [f"{name} ({training[0].path.name})" for name, training in zip(names, (first, second), strict=True)]
+    return Group(names[0], (first,)), Group(names[1], (second,))
+
+
+def contrast(group: Group, control: Group, metric: str) -> Contrast:
+    """One metric of both, by class; tests corrected over the classes."""
+    found = compare_classes(group.evaluations, control.evaluations, metric)
+    return Contrast(group, control, dict(zip(found, corrected(list(found.values())), strict=True)))
+
+
+def difference_tables(group: Group, control: Group) -> dict[str, Table]:
+    """A table of differences for each metric that any scan has."""
+    found = {title: contrast(group, control, metric) for metric, title in METRICS.items()}
+    return {title: contrast_table([each], title) for title, each in found.items() if each.overall.cases}
+
+
+def pair_report(group: Group, control: Group, test: Sequence[Case], missing: str = "") -> Report:
+    """The page.
+
+    Args:
+        group, control: one training each; differences are of the first less the second.
+        test: the scored cases, whose scans and labels are shown.
+        missing: why there are no scans to show, instead of `test`.
+
+    Raises:
+        DataError: the runs were not scored on the same cases and classes.
+    """
+    groups = (group, control)
+    tables = tuple((f"{title}: {group.name} less {control.name}.", t) for title, t in difference_tables(group, control).items())
+    shown = Section("Where they differ most", f"No pictures: {missing}.") if missing else most_different(group, control, test)
+    folders = {each.name: each.folder for each in groups}
+    parts = (
+        Section("Differences", ABOUT_TESTS, tables),
+        shown,
+        Section("Protocol", provenance_remark(groups), (("Where the scores come from.", provenance_table(groups)),)),
+        settings(folders),
+        environment(folders),
+    )
+    said = f"{group.name} less {control.name}: {in_words(contrast(group, control, 'dice').overall)}; one training of each."
+    return Report(f"{group.name} against {control.name}", said, protocol(groups), parts)
+
+
+def most_different(group: Group, control: Group, test: Sequence[Case]) -> Section:
+    """The scans where each side is ahead by most, cut where the two predictions differ most."""
+    ours, theirs = (each.evaluations[0].values(MEAN, "dice") for each in (group, control))
+    gains = {case: ours[case] - theirs[case] for case in ours if not math.isnan(ours[case] - theirs[case])}
+    order = sorted(gains, key=lambda case: (-gains[case], case))
+    chosen = [case for case in order[:SHOWN] if gains[case] > 0] + [case for case in order[::-1][:SHOWN] if gains[case] < 0]
+    cases, runs = {case.id: case for case in test}, {each.name: each.trainings[0] for each in (group, control)}
+    shown = tuple(picture(cases[case], runs, gains[case]) for case in chosen)
+    text = "Each row is the slice on which the two predictions differ in most voxels." if shown else "The two agree in every scan's Dice."
+    return Section("Where they differ most", text, (), shown)
+
+
+def picture(case: Case, runs: Finished, gain: float) -> Picture:
+    """One scan with both predictions."""
+    example = read_example(case, runs)
+    first, second = example.predictions.values()
+    said = "; ".join(f"{name}: {remark}" for name, remark in example.remarks.items())
+    drawn = f"the scan, its label, and the predictions of {' and '.join(runs)} with the label's outline"
+    png = slices_figure(example, next(iter(runs.values()))[1].classes, focus=(first != second).astype("uint8"))
+    return Picture(png, f"Slices of scan {case.id} in columns: {drawn}. {said}.", f"{case.id}, difference {gain:+.2f}. {said}.")

@@ -1,0 +1,179 @@
+"""Reports on run folders: grouped by what differs, with intervals, tests, tables in three forms, and pictures where the scans are."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_kit import box, finished
+from typer.testing import CliRunner
+
+from semiseg.case import Case
+from semiseg.cli import app
+from semiseg.errors import DataError, RunFolderError
+from semiseg.evaluation.results import Evaluation
+from semiseg.reporting.comparison import report
+from semiseg.reporting.distribution import case_distribution, stacked
+from semiseg.reporting.evidence import chance, contrasts, gain_lines, provenance_remark, spread_table, worst_table
+from semiseg.reporting.html import render
+from semiseg.reporting.runs import find_test_cases, grouped, read_training
+from semiseg.run_folder import RunFolder
+
+CLI = CliRunner()
+RIGHT, SHIFTED = [box(6), box(7), box(8)], [box(6, 1), box(7, 1), box(8, 1)]
+MISSED = [np.where(box(6) == 2, 0, box(6)), box(7), box(8)]
+
+
+@pytest.fixture
+def folders(tmp_path: Path, test_cases: list[Case], scans_folder: Path) -> dict[str, Path]:
+    """Two seeds of CML and one control, given in that order."""
+    made = {
+        "cml-0": finished(tmp_path / "cml-0", "cml", test_cases, RIGHT, scans_folder, seed=0),
+        "cml-1": finished(tmp_path / "cml-1", "cml", test_cases, MISSED, scans_folder, seed=1),
+        "control": finished(tmp_path / "control", "supervised", test_cases, SHIFTED, scans_folder, seed=0),
+    }
+    return {name: folder.path for name, (folder, _) in made.items()}
+
+
+def test_seeds_go_together_and_the_control_comes_first(folders: dict[str, Path]) -> None:
+    groups = grouped(map(read_training, folders.values()))
+    assert [(group.name, len(group.trainings)) for group in groups] == [("Supervised-only", 1), ("CML", 2)]
+    table = spread_table(groups)
+    mean = next(row for row in table.rows if row[:2] == ("CML", "mean"))
+    assert mean[2:4] == ("2", "0.917")  # of 1 and (0.5 + 1 + 1) / 3
+    assert mean[5] == "0.118"  # over trainings: of 1 and 0.8333, 0.1667 / sqrt(2)
+    assert mean[6] == "0.144"  # over scans: of 0.75, 1, 1
+    assert mean[7] == "1"
+    (contrast,) = contrasts(groups)
+    assert (contrast.group.name, contrast.control.name, list(contrast.classes)) == ("CML", "Supervised-only", ["organ", "vessel", "mean"])
+    assert contrast.classes["organ"].better == 3
+    assert contrast.classes["organ"].p_holm == pytest.approx(min(1.0, 3 * contrast.classes["organ"].p))
+
+
+def test_budgets_are_told_apart_and_compared_each_with_its_own_control(tmp_path: Path, test_cases: list[Case]) -> None:
+    runs = [
+        finished(tmp_path / f"{method}-{labeled}", method, test_cases, RIGHT, labeled=labeled)
+        for method in ("cml", "supervised")
+        for labeled in (2, 1)
+    ]
+    groups = grouped(runs)
+    assert [group.name for group in groups] == [
+        "Supervised-only, 1 labelled",
+        "CML, 1 labelled",
+        "Supervised-only, 2 labelled",
+        "CML, 2 labelled",
+    ]
+    found = contrasts(groups)
+    assert [contrast.control.name for contrast in found] == ["Supervised-only, 1 labelled", "Supervised-only, 2 labelled"]
+    assert "CML, 1 labelled against Supervised-only, 1 labelled" in report("Budgets", groups, test_cases).summary
+
+
+def test_the_page_has_every_part(folders: dict[str, Path], test_cases: list[Case]) -> None:
+    page = report("Page", grouped(map(read_training, folders.values())), test_cases)
+    assert [section.title for section in page.sections] == [
+        "Scores",
+        "Differences",
+        "Every test scan",
+        "Pictures",
+        "Training",
+        "Protocol",
+        "Settings",
+        "Environment",
+    ]
+    assert "CML, seed 1" in render(page)
+    assert "means over 2 and 1 trainings" in page.summary
+    assert page.protocol.startswith("Sealed protocol")
+
+
+def test_worst_scans_and_p_values_are_told_as_people_write_them(folders: dict[str, Path]) -> None:
+    table = worst_table(grouped(map(read_training, folders.values())))
+    assert table.head == ("Scan", "Supervised-only", "CML")
+    assert table.rows[0][0] == "scan_0"  # where one seed missed a class
+    assert [chance(p) for p in (0.00001, 0.0312, 0.5, float("nan"))] == ["< 0.0001", "0.0312", "0.50", "–"]
+
+
+def test_runs_on_other_scans_are_not_compared(tmp_path: Path, folders: dict[str, Path], test_cases: list[Case]) -> None:
+    fewer = finished(tmp_path / "fewer", "supervised", test_cases[:2], SHIFTED[:2])
+    with pytest.raises(DataError, match="scored on the same test cases"):
+        report("Page", grouped([fewer, read_training(folders["cml-0"])]), ())
+
+
+def test_what_is_not_known_is_said(folders: dict[str, Path]) -> None:
+    folder, evaluation = read_training(folders["cml-0"])
+    old = Evaluation(evaluation.classes, evaluation.cases)
+    assert "made by an older version" in provenance_remark(grouped([(folder, old)]))
+    assert gain_lines(grouped([(folder, old)]))[0].endswith(f"semiseg train --resume {folder.path} --control`.")
+    folder.write_json("gain.json", {"sentence": "The unlabelled scans helped."})
+    assert gain_lines(grouped([(folder, old)])) == ["CML: The unlabelled scans helped."]
+
+
+def test_dots_beside_each_other_keep_their_values_and_their_row() -> None:
+    assert stacked([0.5, 0.9]).tolist() == [0, 0]
+    assert stacked([0.5, 0.5, 0.9]).tolist() == pytest.approx([-0.06, 0.06, 0])
+    assert np.abs(stacked([0.5] * 100)).max() <= 0.3
+    light, dark = (case_distribution({"CML": [0.5, 0.7, 0.7]}, dark) for dark in (False, True))
+    assert light.startswith(b"\x89PNG")
+    assert light != dark
+
+
+def test_the_report_command_writes_the_page_and_its_tables(tmp_path: Path, folders: dict[str, Path]) -> None:
+    done = CLI.invoke(app, ["report", *map(str, folders.values()), "--to", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.stderr
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert done.stdout.startswith("On 3 test scans, CML reached")
+    assert "Median case" in page
+    assert (tmp_path / "out" / "tables" / "tables.md").read_text().startswith("# Supervised-only, CML\n\nOn 3 test scans")
+    assert (tmp_path / "out" / "tables" / "tables.tex").read_text().count(r"\begin{table}") == page.count("<table>")
+    with (tmp_path / "out" / "tables" / "differences-1.csv").open(newline="") as file:
+        assert [row["Class"] for row in csv.DictReader(file)] == ["organ", "vessel", "mean"]
+
+
+def test_without_the_scans_the_report_goes_without_pictures(folders: dict[str, Path], scans_folder: Path) -> None:
+    shutil.rmtree(scans_folder)
+    done = CLI.invoke(app, ["report", str(folders["cml-0"]), "--json"])
+    assert done.exit_code == 0, done.stderr
+    assert "goes without pictures" in done.stderr
+    assert json.loads(done.stdout)["report"] == str(folders["cml-0"] / "report.html")  # beside the run itself
+    assert "No pictures: " in (folders["cml-0"] / "report.html").read_text()
+
+
+def test_a_run_without_scores_says_what_to_do(folders: dict[str, Path], tmp_path: Path) -> None:
+    (folders["cml-0"] / "scores.json").unlink()
+    with pytest.raises(RunFolderError, match="has no scores yet"):
+        read_training(folders["cml-0"])
+    assert "not a run folder" in CLI.invoke(app, ["report", str(tmp_path / "nothing")]).stderr
+
+
+def test_scans_that_were_arrays_or_are_gone_are_not_found(
+    folders: dict[str, Path], scans_folder: Path, tmp_path: Path, test_cases: list[Case]
+) -> None:
+    assert [case.id for case in find_test_cases(RunFolder(folders["cml-0"]))] == ["scan_0", "scan_1", "scan_2"]
+    (scans_folder / "test.list").write_text("scan_0\n")
+    with pytest.raises(DataError, match="holds no test scan scan_1 any more"):
+        find_test_cases(RunFolder(folders["cml-0"]))
+    with pytest.raises(DataError, match="arrays in memory"):
+        find_test_cases(finished(tmp_path / "arrays", "cml", test_cases, RIGHT)[0])
+
+
+def test_two_runs_are_compared_scan_by_scan(tmp_path: Path, folders: dict[str, Path]) -> None:
+    line = ["compare", str(folders["cml-1"]), str(folders["control"]), "--to", str(tmp_path / "pair")]
+    done = CLI.invoke(app, line)
+    assert done.exit_code == 0, done.stderr
+    assert "CML less Supervised-only" in done.stdout
+    assert "better in 2 of 3 test scans" in done.stdout
+    page = (tmp_path / "pair" / "compare.html").read_text()
+    assert "scan_0, difference -0." in page  # the class that was missed
+    assert "Where they differ most" in page
+    told = json.loads(CLI.invoke(app, [*line, "--json"]).stdout)
+    vessel = told["differences"]["Dice"][1]
+    assert (vessel["Class"], vessel["Better"], vessel["Worse"]) == ("vessel", "2", "1")
+    assert [row["Equal"] for row in told["differences"]["HD95 [mm]"]] == ["0", "0", "0"]
+
+
+def test_two_runs_of_one_method_are_told_apart_by_folder(tmp_path: Path, folders: dict[str, Path]) -> None:
+    done = CLI.invoke(app, ["compare", str(folders["cml-0"]), str(folders["cml-1"]), "--to", str(tmp_path / "pair"), "--json"])
+    assert json.loads(done.stdout)["summary"].startswith("CML (cml-0) less CML (cml-1): +0.167 Dice")
