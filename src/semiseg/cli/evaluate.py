@@ -25,6 +25,9 @@ def evaluate(
     ] = None,
     label_map: LabelMap = None,
     to: Annotated[Path | None, typer.Option(help="Also write every score to this .csv or .json file.", show_default=False)] = None,
+    spacing: Annotated[
+        str | None, typer.Option(help="Millimetres a voxel, for references that hold none (h5): 0.625,0.625,0.625.", show_default=False)
+    ] = None,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Count a missing prediction as a failure.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Cases scored at once.")] = 1,
     as_json: AsJson = False,
@@ -36,7 +39,8 @@ def evaluate(
     from semiseg.evaluation.evaluate import match_pairs
     from semiseg.training.progress import StepProgress
 
-    pairs = [replace(pair, label_map=label_map or {}) for pair in match_pairs(predictions, references, allow_missing)]
+    sides = parse_spacing(spacing)
+    pairs = [replace(pair, spacing=sides, label_map=label_map or {}) for pair in match_pairs(predictions, references, allow_missing)]
     names = split_names(classes) or found_classes(pairs)
     with StepProgress("evaluate", len(pairs)) as bar:
         evaluation = score(pairs, names, workers, lambda done, total: bar.update(done))
@@ -46,6 +50,14 @@ def evaluate(
         print_json(evaluation.as_dict())
     else:
         print_text(evaluation.to_text())
+
+
+def parse_spacing(text: str | None) -> tuple[float, ...] | None:
+    """`0.625,0.625,2` as numbers."""
+    try:
+        return None if text is None else tuple(float(side) for side in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: expected millimetres a voxel along each axis, for instance 0.625,0.625,2.") from None
 
 
 def found_classes(pairs: Sequence[Pair]) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ def score_pair(pair: Pair, classes: tuple[str, ...]) -> CaseScore:
     _check_values(prediction, prediction_name, classes)
     _check_shapes(prediction, prediction_name, reference, reference_name)
     _check_affines(prediction_geometry, prediction_name, geometry, reference_name)
-    spacing = _spacing(pair, reference, geometry, prediction_geometry)
+    spacing = _spacing(pair, reference, geometry)
     return CaseScore(pair.id, tuple(scores(prediction, reference, classes, spacing)))
 
 
@@ -102,10 +102,10 @@ def _name(source: Source, case: str, role: str) -> str:
     return str(source) if isinstance(source, Path) else f"{role} of {case}"
 
 
-def _spacing(pair: Pair, labels: Array, *geometries: Geometry) -> tuple[float, ...] | None:
-    """The pair's own spacing, else that of the first known geometry, else none."""
+def _spacing(pair: Pair, labels: Array, reference: Geometry) -> tuple[float, ...] | None:
+    """The pair's own spacing, else the reference's, else none. Not the prediction's: one made from a scan without geometry says 1 mm."""
     if pair.spacing is None:
-        return next((g.spacing(labels.ndim) for g in geometries if g.known), None)
+        return reference.spacing(labels.ndim) if reference.known else None
     if len(pair.spacing) != labels.ndim or not all(0 < s < math.inf for s in pair.spacing):
         raise DataError(f"{pair.id}: spacing is {pair.spacing}; expected {labels.ndim} positive numbers of mm")
     return pair.spacing
