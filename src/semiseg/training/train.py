@@ -162,8 +162,8 @@ def carry_on(
     seed_network(run.seed)
     method = run.build()
     loader = Loader(
-        Bank(labeled, engine.device),
-        Bank(unlabeled, engine.device) if unlabeled else None,
+        held(labeled, engine.device),
+        held(unlabeled, engine.device) if unlabeled else None,
         training.patch,
         training.labeled_batch,
         training.unlabeled_batch if unlabeled else 0,
@@ -187,6 +187,12 @@ def carry_on(
     with StepProgress("test", len(tested), show=engine.show) as bar:
         evaluation = score_test_cases(folder, tested, source, engine.device.type, lambda done, total: bar.update(done))
     return Trained(folder, True, done.step, training.steps, evaluation)
+
+
+def held(prepared: list[Prepared], device: torch.device) -> Bank:
+    """The scans on a CUDA device if they take less than a third of what is free there, else where they lie."""
+    fits = device.type == "cuda" and Bank.size_in_bytes(prepared) < torch.cuda.mem_get_info(device)[0] / 3
+    return Bank(prepared, device, resident=fits)
 
 
 def as_list(layers: Layers) -> Sequence[Mapping[str, Any]]:
