@@ -68,7 +68,7 @@ def fit(run: Run, method: Method[Any], load: Callable[[int], Batch], folder: Run
             done.step, done.seconds = done.step + 1, done.seconds + time.monotonic() - began
             stopping = engine.stop.reason() is not None
             due = stopping or time.monotonic() - saved >= engine.checkpoint_seconds or done.step == run.training.steps
-            if due or done.step % LOG_EVERY == 0 or step.number + 1 == step.stage.steps:
+            if stopping or done.step % LOG_EVERY == 0 or step.number + 1 == step.stage.steps:
                 means = log.flush(done.step, stage=step.stage.name, learning_rate=f"{rate:.6g}", seconds=f"{done.seconds:.2f}")
                 refuse_broken(means, done.step, folder)
                 bar.update(done.step, f"{step.stage.name} loss {means['loss']:.3f}")
