@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from semiseg.case import Batch, Case, Geometry
+    from semiseg.data.arrays import from_arrays
     from semiseg.evaluation.evaluate import evaluate
     from semiseg.inference.predictor import load
     from semiseg.methods import METHODS, Method
     from semiseg.training.train import train
 
-__all__ = ["METHODS", "Batch", "Case", "Geometry", "Method", "__version__", "evaluate", "load", "train"]
+__all__ = ["METHODS", "Batch", "Case", "Geometry", "Method", "__version__", "evaluate", "from_arrays", "load", "train"]
 
 _HOMES = {
     "METHODS": "semiseg.methods",
@@ -21,6 +22,7 @@ _HOMES = {
     "Geometry": "semiseg.case",
     "Method": "semiseg.methods",
     "evaluate": "semiseg.evaluation.evaluate",
+    "from_arrays": "semiseg.data.arrays",
     "load": "semiseg.inference.predictor",
     "train": "semiseg.training.train",
 }

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import semiseg
-from semiseg.data.arrays import from_arrays
+from semiseg import from_arrays
 from semiseg.data.phantom import phantom_case
 from semiseg.errors import DataError
 
