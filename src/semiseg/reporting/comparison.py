@@ -27,7 +27,7 @@ from semiseg.reporting.evidence import (
 )
 from semiseg.reporting.figures import Example, loss_curves, slices_figure
 from semiseg.reporting.html import Picture, Report, Section
-from semiseg.reporting.runs import Group, flat, training_names
+from semiseg.reporting.runs import Group, flat, text, training_names
 from semiseg.reporting.summary import summary
 from semiseg.reporting.tables import Table, score_table
 from semiseg.run_folder import RunFolder
@@ -193,7 +193,7 @@ def course(folders: Mapping[str, RunFolder]) -> Section:
     curves = Picture(loss_curves(logs), alt, caption, dark=loss_curves(logs, dark=True))
     costs = {name: folder.read_json("cost.json") for name, folder in folders.items()}
     rows = [
-        (name, c["device"], f"{c['seconds']:.0f}", f"{c['seconds_per_step']:.3f}", f"{c['peak_memory_mb']:.0f}")
+        (name, c["device"], f"{c['seconds']:.0f}", f"{c['seconds_per_step']:.3f}", text(c["peak_memory_mb"] and round(c["peak_memory_mb"])))
         for name, c in costs.items()
     ]
     table = Table(("Method", "Device", "Seconds", "Seconds a step", "Peak memory [MB]"), tuple(rows))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from semiseg.errors import DataError, RunFolderError, SettingsError
 from semiseg.evaluation.results import Evaluation, Provenance
 from semiseg.methods import find_method
 from semiseg.run_folder import RunFolder
+from semiseg.training.cost import cost
 from semiseg.training.door import seal, unseal
 from semiseg.training.fit import Engine, channels_last, fit
 from semiseg.training.limits import StopRequest
@@ -229,17 +229,3 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 def split_ids(split: Split) -> dict[str, list[str]]:
     """The split as case ids, for the run folder."""
     return {part: [case.id for case in getattr(split, part)] for part in ("labeled", "unlabeled", "validation", "test")}
-
-
-def cost(seconds: float, steps: int, device: torch.device) -> dict[str, float | str]:
-    """What the training took: time, and peak memory of the process (of the device, on CUDA)."""
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    memory = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak
-    return {
-        "device": device.type,
-        "seconds": round(seconds, 2),
-        "seconds_per_step": round(seconds / steps, 4),
-        "peak_memory_mb": round(memory / 2**20, 1),
-    }
