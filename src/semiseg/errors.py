@@ -31,6 +31,6 @@ class TrainingError(SemisegError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """', did you mean ...?' if a known name is near; else nothing."""
+    """' (did you mean ...?)' if a known name is near; else nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
+    return f" (did you mean {close[0]!r}?)" if close else ""

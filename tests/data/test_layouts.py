@@ -198,7 +198,7 @@ def test_a_manifest_survives_a_spreadsheet(numbered: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("image,lable\na.nii,b.nii\n", r"unknown column 'lable', did you mean 'label'\?"),
+        ("image,lable\na.nii,b.nii\n", r"unknown column 'lable' \(did you mean 'label'\?\)"),
         ("id,label\na,b.nii\n", "has no column 'image'"),
         ("image,split\na.nii,trian\n", "line 2: split: 'trian' is none of train, val, test"),
         ("image,label\na.nii,\n ,b.nii\n", "line 3: image: names no file"),

@@ -22,7 +22,7 @@ def test_a_name_and_a_place_lead_to_the_same_class() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("bpc", "no method is called 'bpc', did you mean 'bcp'"),
+        ("bpc", "no method is called 'bpc' \\(did you mean 'bcp'"),
         (":Mine", "no method is called ':Mine'"),
         ("no_such_module.mine:Mine", "No module named 'no_such_module'. Install the module, or name its folder in PYTHONPATH"),
         ("semiseg.methods:Stage", "semiseg.methods has no class 'Stage' derived from semiseg.methods.Method"),
