@@ -122,6 +122,15 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested settings as (dotted name, value)."""
+    return [
+        pair
+        for key, value in values.items()
+        for pair in (flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(f"{prefix}{key}", value)])
+    ]
+
+
 def read_layers(source: str | Path | None) -> dict[str, Any]:
     """A run file as nested values: a path, or the name of a published one that comes with the package (`la`, `acdc`).
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from semiseg import config
 from semiseg.case import Case
 from semiseg.config import Run
 from semiseg.data.folder import open_folder
@@ -120,12 +121,9 @@ def find_test_cases(folder: RunFolder) -> tuple[Case, ...]:
     return tuple(cases[case] for case in wanted)
 
 
-def flat(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:
+def flat(values: Mapping[str, object]) -> list[tuple[str, str]]:
     """Nested settings as (dotted name, text)."""
-    pairs: list[tuple[str, str]] = []
-    for key, value in values.items():
-        pairs += flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(f"{prefix}{key}", text(value))]
-    return pairs
+    return [(name, text(value)) for name, value in config.flat(values)]
 
 
 def text(value: object) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from semiseg.config import Run, make_run
+from semiseg.config import Run, flat, make_run
 from semiseg.data.bank import Bank
 from semiseg.data.dataset import Dataset, Split
 from semiseg.data.folder import open_folder
@@ -215,15 +215,6 @@ def refuse_other_settings(run: Run, layers: Layers, folder: RunFolder) -> None:
         raise RunFolderError(
             f"{folder.path}: a run is resumed with its own settings; asked to change {', '.join(changed)}. Start a new run for that."
         )
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Nested settings as (dotted name, value)."""
-    return [
-        pair
-        for key, value in values.items()
-        for pair in (flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(f"{prefix}{key}", value)])
-    ]
 
 
 def split_ids(split: Split) -> dict[str, list[str]]:
