@@ -21,10 +21,10 @@ from semiseg.training.train import train
 
 SCANS: Mapping[str, Any] = {"cases": 40, "labeled": 4, "test": 10, "shape": (40, 40, 40), "classes": 2}
 """Few labels, many scans; small, so that two trainings in 3D take three minutes on two slow cores."""
-STEPS = 250
+STEPS = 400
 METHOD_NAMES = ("supervised", "cml")
 SETTINGS: Mapping[str, Any] = {
-    "network": {"width": 8},
+    "network": {"width": 4},
     "training": {"patch": (32, 32, 32), "labeled_batch": 4, "unlabeled_batch": 4, "learning_rate": 3e-3, "warmup": 30},
     "augmentation": {"symmetry": "flips"},
 }
