@@ -75,8 +75,7 @@ class RunFolder:
         Raises:
             RunFolderError: the folder exists and is not empty.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunFolderError(f"{path}: exists already. Go on with it by --resume, or choose another folder with --out.")
+        refuse_existing(path)
         folder = RunFolder(path)
         folder.write_text("run.yaml", run.to_yaml())
         folder.write_json("environment.json", environment())
@@ -131,6 +130,12 @@ class RunFolder:
             method.load_state_dict(load_file(self.weights))
         except RuntimeError as error:
             raise RunFolderError(f"{self.weights}: does not fit the networks that run.yaml describes: {error}") from error
+
+
+def refuse_existing(path: Path) -> None:
+    """Raises RunFolderError where a new run would write into something that is there; to be asked before hours of preparation as well."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RunFolderError(f"{path}: exists already. Go on with it by --resume, or choose another folder with --out.")
 
 
 def environment() -> dict[str, str]:

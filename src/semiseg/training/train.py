@@ -19,7 +19,7 @@ from semiseg.devices import pick_device
 from semiseg.errors import DataError, RunFolderError, SettingsError
 from semiseg.evaluation.results import Evaluation, Provenance
 from semiseg.methods import find_method
-from semiseg.run_folder import RunFolder
+from semiseg.run_folder import RunFolder, refuse_existing
 from semiseg.training.cost import cost
 from semiseg.training.door import seal, unseal
 from semiseg.training.fit import Engine, channels_last, fit
@@ -198,12 +198,6 @@ def held(prepared: list[Prepared], device: torch.device) -> Bank:
 def as_list(layers: Layers) -> Sequence[Mapping[str, Any]]:
     """One layer is a list of one."""
     return [layers] if isinstance(layers, Mapping) else layers
-
-
-def refuse_existing(out: Path) -> None:
-    """Before hours of preparation, what `RunFolder.create` would say after them."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunFolderError(f"{out}: exists already. Go on with it by --resume, or choose another folder with --out.")
 
 
 def refuse_other_settings(run: Run, layers: Layers, folder: RunFolder) -> None:
