@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from semiseg.case import Batch, Case
-from semiseg.data.dataset import Dataset, Split
+from semiseg.data.dataset import Dataset
 from semiseg.data.phantom import phantom_case
 from semiseg.data.prepare import Preparation, prepare
 from semiseg.errors import SealedError
@@ -20,6 +20,7 @@ from semiseg.methods.supervised import Supervised
 from semiseg.run_folder import RunFolder
 from semiseg.training import train as training
 from semiseg.training.door import SealedCase, seal, unseal
+from semiseg.training.job import Job
 from semiseg.training.provenance import fingerprint
 
 TINY: dict[str, Any] = {
@@ -68,9 +69,9 @@ def test_a_method_that_gets_hold_of_a_test_case_cannot_read_it(tmp_path: Path, m
     caught: list[Case] = []
     carry_on = training.carry_on
 
-    def leaking(run: Any, folder: Any, split: Split, *rest: Any) -> Any:
-        caught.extend(split.test)
-        return carry_on(run, folder, split, *rest)
+    def leaking(job: Job, *rest: Any) -> Any:
+        caught.extend(job.split.test)
+        return carry_on(job, *rest)
 
     class Peeking(Supervised):
         def forward(self, batch: Batch, step: Step) -> Any:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from semiseg.case import Batch
 from semiseg.config import Run
-from semiseg.devices import pick_precision
+from semiseg.devices import pick_device, pick_precision
 from semiseg.errors import TrainingError
 from semiseg.methods import Method, Stage, Step
 from semiseg.run_folder import RunFolder
@@ -40,6 +40,15 @@ class Engine:
     stop: StopRequest
     show: bool = True
     checkpoint_seconds: float = 60.0
+
+    @staticmethod
+    def on(device: str, max_seconds: float | None = None, show: bool = True, checkpoint_seconds: float = 60.0) -> Engine:
+        """On `device` (auto, cpu, cuda or mps), for at most so many seconds.
+
+        Raises:
+            SettingsError: the device is not there.
+        """
+        return Engine(pick_device(device), StopRequest(max_seconds), show, checkpoint_seconds)
 
 
 def fit(run: Run, method: Method[Any], load: Callable[[int], Batch], folder: RunFolder, engine: Engine) -> checkpoint.Progress:

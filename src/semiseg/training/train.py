@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from semiseg.config import Run, flat, make_run
-from semiseg.data.bank import Bank
-from semiseg.data.dataset import Dataset, Split
+from semiseg.data.dataset import Dataset
 from semiseg.data.folder import open_folder
-from semiseg.data.loader import Loader
-from semiseg.data.prepare import Prepared, prepare
-from semiseg.devices import pick_device
-from semiseg.errors import DataError, RunFolderError, SettingsError
-from semiseg.evaluation.results import Evaluation, Provenance
-from semiseg.methods import find_method
+from semiseg.errors import RunFolderError
+from semiseg.evaluation.results import Evaluation
 from semiseg.run_folder import RunFolder, refuse_existing
 from semiseg.training.cost import cost
-from semiseg.training.door import seal, unseal
-from semiseg.training.fit import Engine, channels_last, fit
-from semiseg.training.limits import StopRequest
+from semiseg.training.door import unseal
+from semiseg.training.fit import Engine, fit
+from semiseg.training.job import Job, make_job, sealed_split, split_ids
 from semiseg.training.progress import StepProgress, say
-from semiseg.training.provenance import provenance
-from semiseg.training.resolve import dataset_layer, resolved
+from semiseg.training.resolve import dataset_layer
 from semiseg.training.scoring import score_test_cases
 from semiseg.training.seeds import seed_network
 
@@ -70,20 +62,18 @@ def train(
     Raises:
         SemisegError: settings, data or folder are not usable; all checks come before the first step.
     """
-    where = pick_device(device)
+    engine = Engine.on(device, max_seconds, progress, checkpoint_seconds)
     dataset = data if isinstance(data, Dataset) else open_folder(Path(data))
-    folder = None if isinstance(data, Dataset) else str(Path(data).resolve())
-    asked = make_run(dataset_layer(dataset, folder), *as_list(layers))
+    asked = make_run(dataset_layer(dataset, None if isinstance(data, Dataset) else str(Path(data).resolve())), *as_list(layers))
     dataset = dataset.relabeled(asked.data.label_map)
     if progress:
         say(dataset.summary())
     split = sealed_split(dataset, asked)
     refuse_existing(Path(out))
-    run, labeled, unlabeled = prepared_run(asked, dataset, split, progress)
-    run_folder = RunFolder.create(Path(out), run)
-    run_folder.write_json("split.json", split_ids(split))
-    engine, source = Engine(where, StopRequest(max_seconds), progress, checkpoint_seconds), provenance(run, dataset, split.labeled)
-    return carry_on(run, run_folder, split if test else replace(split, test=()), labeled, unlabeled, engine, source)
+    job = make_job(asked, dataset, split, progress)
+    folder = RunFolder.create(Path(out), job.run)
+    folder.write_json("split.json", split_ids(split))
+    return carry_on(job, folder, engine, test)
 
 
 def resume(
@@ -115,84 +105,31 @@ def resume(
     split = sealed_split(dataset, run)
     if run_folder.read_json("split.json") != split_ids(split):
         raise RunFolderError(f"{folder}: the data set holds other cases than when the run began. Put them back, or start a new run.")
-    _, labeled, unlabeled = prepared_run(run, dataset, split, progress)
-    engine = Engine(pick_device(device), StopRequest(max_seconds), progress, checkpoint_seconds)
-    source = provenance(run, dataset, split.labeled)
-    return carry_on(run, run_folder, split if test else replace(split, test=()), labeled, unlabeled, engine, source)
+    engine = Engine.on(device, max_seconds, progress, checkpoint_seconds)
+    return carry_on(make_job(run, dataset, split, progress), run_folder, engine, test)
 
 
-def sealed_split(dataset: Dataset, run: Run) -> Split:
-    """The run's split, its test cases closed (see `door`)."""
-    split = dataset.split(run.data.labeled, run.data.draw)
-    return replace(split, test=seal(split.test))
-
-
-def prepared_run(asked: Run, dataset: Dataset, split: Split, show: bool) -> tuple[Run, list[Prepared], list[Prepared]]:
-    """The resolved run, and the prepared labelled and unlabelled scans."""
-    classes = asked.data.classes or split.classes
-    uses_unlabeled = find_method(asked.method).uses_unlabeled
-    if uses_unlabeled and not split.unlabeled:
-        raise DataError(
-            f"{dataset.name}: {asked.method} learns from unlabelled scans, and there are none. Add some, or use method=supervised."
-        )
-    if uses_unlabeled and not asked.training.unlabeled_batch:
-        raise SettingsError(
-            f"training.unlabeled_batch is 0, and {asked.method} learns from unlabelled scans. Use method=supervised without them."
-        )
-    preparation = resolved(asked, dataset, split, classes, ()).preparation
-    cases = [*split.labeled, *(split.unlabeled if uses_unlabeled else ())]
-    with StepProgress("prepare", len(cases), show=show) as bar:
-        prepared = prepare(cases, preparation, len(classes) + 1, progress=lambda done, total: bar.update(done))
-    labeled = [item for item in prepared if item.label is not None]
-    unlabeled = [item for item in prepared if item.label is None]
-    return resolved(asked, dataset, split, classes, [item.image.shape[1:] for item in prepared]), labeled, unlabeled
-
-
-def carry_on(
-    run: Run,
-    folder: RunFolder,
-    split: Split,
-    labeled: list[Prepared],
-    unlabeled: list[Prepared],
-    engine: Engine,
-    source: Provenance,
-) -> Trained:
-    """Train from wherever the folder stands to the end, then open, predict and score the test cases."""
-    training = run.training
-    seed_network(run.seed)
-    method = run.build()
-    loader = Loader(
-        held(labeled, engine.device),
-        held(unlabeled, engine.device) if unlabeled else None,
-        training.patch,
-        training.labeled_batch,
-        training.unlabeled_batch if unlabeled else 0,
-        run.augmentation,
-        run.seed,
-        channels_last(training.patch),
-    )
+def carry_on(job: Job, folder: RunFolder, engine: Engine, test: bool) -> Trained:
+    """Train from wherever the folder stands to the end, then open, predict and score the test cases (where `test` says so)."""
+    steps = job.run.training.steps
+    seed_network(job.run.seed)
+    method, loader = job.run.build(), job.loader(engine.device)
     with engine.stop:
-        done = fit(run, method, loader, folder, engine)
-    if done.step < training.steps:
+        done = fit(job.run, method, loader, folder, engine)
+    if done.step < steps:
         if engine.show:
-            say(f"Stopped after step {done.step} of {training.steps}: {engine.stop.reason()}.")
+            say(f"Stopped after step {done.step} of {steps}: {engine.stop.reason()}.")
             say(f"Go on with: semiseg train --resume {folder.path}")
-        return Trained(folder, False, done.step, training.steps)
+        return Trained(folder, False, done.step, steps)
     folder.save_weights(method)
     del method, loader
-    folder.write_json("cost.json", cost(done.seconds, training.steps, engine.device))
-    tested = [case for case in unseal(split.test, folder) if case.label is not None]
+    folder.write_json("cost.json", cost(done.seconds, steps, engine.device))
+    tested = [case for case in unseal(job.split.test, folder) if case.label is not None] if test else []
     if not tested:
-        return Trained(folder, True, done.step, training.steps)
+        return Trained(folder, True, done.step, steps)
     with StepProgress("test", len(tested), show=engine.show) as bar:
-        evaluation = score_test_cases(folder, tested, source, engine.device.type, lambda done, total: bar.update(done))
-    return Trained(folder, True, done.step, training.steps, evaluation)
-
-
-def held(prepared: list[Prepared], device: torch.device) -> Bank:
-    """The scans on a CUDA device if they take less than a third of what is free there, else where they lie."""
-    fits = device.type == "cuda" and Bank.size_in_bytes(prepared) < torch.cuda.mem_get_info(device)[0] / 3
-    return Bank(prepared, device, resident=fits)
+        evaluation = score_test_cases(folder, tested, job.source, engine.device.type, lambda done, total: bar.update(done))
+    return Trained(folder, True, done.step, steps, evaluation)
 
 
 def as_list(layers: Layers) -> Sequence[Mapping[str, Any]]:
@@ -209,8 +146,3 @@ def refuse_other_settings(run: Run, layers: Layers, folder: RunFolder) -> None:
         raise RunFolderError(
             f"{folder.path}: a run is resumed with its own settings; asked to change {', '.join(changed)}. Start a new run for that."
         )
-
-
-def split_ids(split: Split) -> dict[str, list[str]]:
-    """The split as case ids, for the run folder."""
-    return {part: [case.id for case in getattr(split, part)] for part in ("labeled", "unlabeled", "validation", "test")}

@@ -1,0 +1,114 @@
+"""One training before its first step: settings resolved, cases split, scans prepared, test cases closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from semiseg.config import Run
+from semiseg.data.bank import Bank
+from semiseg.data.dataset import Dataset, Split
+from semiseg.data.loader import Loader
+from semiseg.data.prepare import Prepared, prepare
+from semiseg.errors import DataError, SettingsError
+from semiseg.evaluation.results import Provenance
+from semiseg.methods import find_method
+from semiseg.training.door import seal
+from semiseg.training.fit import channels_last
+from semiseg.training.progress import StepProgress
+from semiseg.training.provenance import provenance
+from semiseg.training.resolve import resolved
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What a training needs.
+
+    Attributes:
+        run: nothing in it is left open.
+        split: its test cases are sealed.
+        labeled, unlabeled: the prepared scans of training; none unlabelled where the method does not use them.
+        source: where its scores will come from.
+    """
+
+    run: Run
+    split: Split
+    labeled: list[Prepared]
+    unlabeled: list[Prepared]
+    source: Provenance
+
+    def loader(self, device: torch.device) -> Loader:
+        """The batch of any step, on the device."""
+        training = self.run.training
+        return Loader(
+            held(self.labeled, device),
+            held(self.unlabeled, device) if self.unlabeled else None,
+            training.patch,
+            training.labeled_batch,
+            training.unlabeled_batch if self.unlabeled else 0,
+            self.run.augmentation,
+            self.run.seed,
+            channels_last(training.patch),
+        )
+
+
+def sealed_split(dataset: Dataset, run: Run) -> Split:
+    """The run's split, its test cases closed (see `door`)."""
+    split = dataset.split(run.data.labeled, run.data.draw)
+    return replace(split, test=seal(split.test))
+
+
+def split_ids(split: Split) -> dict[str, list[str]]:
+    """The split as case ids, for the run folder."""
+    return {part: [case.id for case in getattr(split, part)] for part in ("labeled", "unlabeled", "validation", "test")}
+
+
+def make_job(asked: Run, dataset: Dataset, split: Split, show: bool = True) -> Job:
+    """Resolve the run and prepare its scans, which may take minutes the first time.
+
+    Args:
+        asked: the settings as given.
+        dataset: with the run's label map.
+        split: of `sealed_split`.
+        show: progress on stderr.
+
+    Raises:
+        SemisegError: settings or data are not usable.
+    """
+    uses_unlabeled = learns_from_unlabeled(asked, dataset, split)
+    classes = asked.data.classes or split.classes
+    preparation = resolved(asked, dataset, split, classes, ()).preparation
+    cases = [*split.labeled, *(split.unlabeled if uses_unlabeled else ())]
+    with StepProgress("prepare", len(cases), show=show) as bar:
+        prepared = prepare(cases, preparation, len(classes) + 1, progress=lambda done, total: bar.update(done))
+    run = resolved(asked, dataset, split, classes, [item.image.shape[1:] for item in prepared])
+    labeled = [item for item in prepared if item.label is not None]
+    unlabeled = [item for item in prepared if item.label is None]
+    return Job(run, split, labeled, unlabeled, provenance(run, dataset, split.labeled))
+
+
+def learns_from_unlabeled(asked: Run, dataset: Dataset, split: Split) -> bool:
+    """Whether the method does.
+
+    Raises:
+        DataError: it does, and there are no unlabelled scans.
+        SettingsError: it does, and no step would see one.
+    """
+    if not find_method(asked.method).uses_unlabeled:
+        return False
+    if not split.unlabeled:
+        raise DataError(
+            f"{dataset.name}: {asked.method} learns from unlabelled scans, and there are none. Add some, or use method=supervised."
+        )
+    if not asked.training.unlabeled_batch:
+        raise SettingsError(
+            f"training.unlabeled_batch is 0, and {asked.method} learns from unlabelled scans. Use method=supervised without them."
+        )
+    return True
+
+
+def held(prepared: list[Prepared], device: torch.device) -> Bank:
+    """The scans on a CUDA device if they take less than a third of what is free there, else where they lie."""
+    fits = device.type == "cuda" and Bank.size_in_bytes(prepared) < torch.cuda.mem_get_info(device)[0] / 3
+    return Bank(prepared, device, resident=fits)
