@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
 from semiseg.errors import DataError
+from semiseg.evaluation.bootstrap import difference_interval, mean_interval
 from semiseg.evaluation.evaluate import Evaluation, Pair, evaluate
 from semiseg.evaluation.results import Provenance
 from semiseg.evaluation.statistics import (
     compare_classes,
     corrected,
-    difference_interval,
     holm,
-    mean_interval,
     paired,
     score_array,
     signed_rank_p,

@@ -13,9 +13,10 @@ from semiseg.config import make_run
 from semiseg.data.dataset import Dataset
 from semiseg.data.phantom import phantom_case
 from semiseg.errors import RunFolderError, SettingsError
+from semiseg.evaluation.bootstrap import Interval
 from semiseg.evaluation.gain import Gain
 from semiseg.evaluation.results import Evaluation
-from semiseg.evaluation.statistics import Interval, Paired
+from semiseg.evaluation.statistics import Paired
 from semiseg.training.control import control_run, train_control
 from semiseg.training.train import train
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from semiseg.evaluation.bootstrap import LEVEL
 from semiseg.evaluation.results import MEAN, Evaluation, without_nan
-from semiseg.evaluation.statistics import LEVEL, Paired, compare_classes, corrected
+from semiseg.evaluation.statistics import Paired, compare_classes, corrected
 
 PERCENT = f"{LEVEL:.0%}".replace("%", " %")
 

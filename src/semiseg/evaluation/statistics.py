@@ -11,22 +11,10 @@ from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 
 from semiseg.errors import DataError
+from semiseg.evaluation.bootstrap import Interval, Scores, difference_interval, mean_interval, means_along
 from semiseg.evaluation.results import Evaluation
 
-Scores = NDArray[np.float64]
-"""(T, N): one score of each of N test cases by each of T trainings that differ in seed or label draw alone; nan where undefined."""
-LEVEL = 0.95
-"""Of every interval."""
-RESAMPLES = 10_000
 LOWER_IS_BETTER = ("hd95_voxel", "asd_voxel", "assd_voxel", "hd95_mm", "asd_mm", "assd_mm")
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Where the value lies with a confidence of `LEVEL`; nan where fewer than two cases cannot tell."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -109,7 +97,7 @@ def refuse_other_cases(first: Evaluation, second: Evaluation) -> None:
 def spread(scores: Scores, seed: int = 0) -> Spread:
     """Mean, interval, and the spreads over trainings and over cases, each on its own."""
     defined = ~np.isnan(scores)
-    per_training, per_case = _means(scores, axis=1), _means(scores, axis=0)
+    per_training, per_case = means_along(scores, axis=1), means_along(scores, axis=0)
     return Spread(
         mean=float(scores[defined].mean()) if defined.any() else math.nan,
         interval=mean_interval(scores, seed),
@@ -121,35 +109,13 @@ def spread(scores: Scores, seed: int = 0) -> Spread:
     )
 
 
-def mean_interval(scores: Scores, seed: int = 0) -> Interval:
-    """Bootstrap interval (percentiles) of the mean of (T, N) scores.
-
-    Trainings and cases are drawn with replacement, each on its own, and a score counts as often as its training and its case were drawn
-    together: the pigeonhole bootstrap for crossed factors (Owen, Annals of Applied Statistics 2007), which is rather too wide than too
-    narrow. With one training it is the ordinary bootstrap over cases. Two or three trainings cannot show how much trainings vary; the
-    interval then is mostly that of the cases.
-    """
-    generator = np.random.default_rng(seed)
-    return _percentiles(_resampled_means(scores, _counts(generator, scores.shape[1]), generator), scores.shape[1])
-
-
-def difference_interval(ours: Scores, theirs: Scores, seed: int = 0) -> Interval:
-    """Bootstrap interval of the mean difference of (T, N) and (U, N) scores of the same cases.
-
-    As `mean_interval`; the same cases are drawn on both sides, trainings on each side on its own.
-    """
-    generator = np.random.default_rng(seed)
-    counts = _counts(generator, ours.shape[1])
-    return _percentiles(_resampled_means(ours, counts, generator) - _resampled_means(theirs, counts, generator), ours.shape[1])
-
-
 def paired(ours: Scores, theirs: Scores, lower_is_better: bool = False, seed: int = 0) -> Paired:
     """How (T, N) scores differ from (U, N) scores of the same cases.
 
     The test is over cases, each with its mean over trainings: cases are independent of each other, trainings on the same scans are not.
     Cases without a score on one side are left out and counted.
     """
-    first, second = _means(ours, axis=0), _means(theirs, axis=0)
+    first, second = means_along(ours, axis=0), means_along(theirs, axis=0)
     both = ~np.isnan(first - second)
     differences = (first - second)[both]
     gains = -differences if lower_is_better else differences
@@ -212,35 +178,6 @@ def compare_classes(ours: Sequence[Evaluation], theirs: Sequence[Evaluation], me
     return found
 
 
-def _means(scores: Scores, axis: int) -> Scores:
-    """Means over the defined scores along an axis; nan where there are none."""
-    defined = ~np.isnan(scores)
-    count = defined.sum(axis)
-    return np.where(count > 0, np.where(defined, scores, 0).sum(axis) / np.maximum(count, 1), np.nan)
-
-
 def _std(values: Scores) -> float:
     values = values[~np.isnan(values)]
     return float(values.std(ddof=1)) if values.size > 1 else math.nan
-
-
-def _counts(generator: np.random.Generator, n: int) -> NDArray[np.int64]:
-    """(RESAMPLES, n): how often each of n things is drawn in n draws with replacement."""
-    return generator.multinomial(n, np.full(n, 1 / n), RESAMPLES) if n else np.zeros((RESAMPLES, 0), np.int64)
-
-
-def _resampled_means(scores: Scores, case_counts: NDArray[np.int64], generator: np.random.Generator) -> Scores:
-    """(RESAMPLES,) means of (T, N) scores, each score weighted by how often its training and its case were drawn."""
-    defined = ~np.isnan(scores)
-    training_counts = _counts(generator, scores.shape[0])
-    total = (training_counts @ np.where(defined, scores, 0) * case_counts).sum(1)
-    weight = (training_counts @ defined.astype(np.int64) * case_counts).sum(1)
-    return np.where(weight > 0, total / np.maximum(weight, 1), np.nan)
-
-
-def _percentiles(means: Scores, cases: int) -> Interval:
-    means = means[~np.isnan(means)]
-    if cases < 2 or not means.size:
-        return Interval(math.nan, math.nan)
-    low, high = np.quantile(means, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return Interval(float(low), float(high))

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 
+from semiseg.evaluation.bootstrap import Interval
 from semiseg.evaluation.gain import PERCENT
 from semiseg.evaluation.results import MEAN
-from semiseg.evaluation.statistics import Interval, Paired, compare_classes, corrected, score_array, spread
+from semiseg.evaluation.statistics import Paired, compare_classes, corrected, score_array, spread
 from semiseg.reporting.runs import Group, training_names, uses_unlabeled
 from semiseg.reporting.tables import Table
 
