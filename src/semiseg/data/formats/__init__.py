@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +24,7 @@ __all__ = [
     "SUFFIXES",
     "case_name",
     "describe",
+    "map_suffix",
     "mask_suffix",
     "read_header",
     "read_image",
@@ -71,8 +73,15 @@ def read_label_header(source: Source) -> tuple[tuple[int, ...], Geometry]:
     return read_header(source)
 
 
-def write_label(path: Path, labels: Array, geometry: Geometry) -> None:
+def write_label(path: Path, labels: Array, geometry: Geometry, source: Source | None = None, classes: Sequence[str] = ()) -> None:
     """Write class numbers as uint8 (int16 where they do not fit) in the format of the suffix, complete or not at all.
+
+    Args:
+        path: where to; the suffix says the format.
+        labels: (*S) class numbers.
+        geometry: of the grid.
+        source: the scan that the mask belongs to. A DICOM-SEG (.dcm) refers to it and cannot be without; other formats do not ask.
+        classes: names of the foreground classes 1, 2, ..., for formats that hold names (DICOM-SEG).
 
     Raises:
         DataError: the suffix is none of a format that holds label maps, the format cannot hold this one, or a value does not fit int16.
@@ -91,6 +100,12 @@ def mask_suffix(source: Path) -> str:
     if own in WRITERS:
         return own
     return {".mhd": ".mha", **dict.fromkeys(picture.LOSSY, ".png")}.get(own, ".nii.gz")
+
+
+def map_suffix(source: Path) -> str:
+    """The suffix of a map of whole numbers on a scan's grid (uncertainty in percent): that of its mask, unless that holds classes alone."""
+    own = mask_suffix(source)
+    return ".nii.gz" if own == ".dcm" else own
 
 
 def _reader(path: Path) -> ModuleType:
