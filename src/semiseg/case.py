@@ -13,8 +13,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Array = NDArray[Any]
-Source = Path | Array
-"""Where voxels come from: a file, or an array that is in memory already."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One modality out of a file that holds several along its fourth axis; `index` counts from 0."""
+
+    path: Path
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.path}[{self.index}]"
+
+
+Source = Path | Channel | Array
+"""Where voxels come from: a file, one channel of a file, or an array that is in memory already."""
+
+
+def file_of(source: Source) -> Path | None:
+    """The file that a source lies in; None for an array in memory."""
+    return source.path if isinstance(source, Channel) else source if isinstance(source, Path) else None
+
+
+IGNORE = -1
+"""In a label map of classes: nobody labelled this voxel. No loss and no score looks at it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +90,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Labeled:
-    """`image` (L, C, *S) float, `label` (L, *S) int64."""
+    """`image` (L, C, *S) float, `label` (L, *S) int64: a class, or `IGNORE`."""
 
     image: Tensor
     label: Tensor

@@ -14,7 +14,7 @@ import pytest
 from semiseg.case import Array, Case, Geometry
 from semiseg.data.dataset import Dataset
 from semiseg.data.folder import open_folder
-from semiseg.data.formats import write_label
+from semiseg.data.formats import nifti, write_label
 from semiseg.data.layouts import manifest
 from semiseg.data.prepare import Preparation, prepare
 from semiseg.errors import DataError
@@ -109,8 +109,33 @@ def test_decathlon(tmp_path: Path) -> None:
     dataset = open_folder(tmp_path)
     assert (dataset.layout, dataset.name, dataset.named) == ("Medical Segmentation Decathlon (dataset.json)", "Toy", ("spleen",))
     assert [(case.id, case.label is None) for case in (*dataset.train, *dataset.test)] == [("b", True), ("a", False), ("t", True)]
+
+
+def test_decathlon_modalities_lie_along_the_fourth_axis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = np.stack([VOXELS, 100 - VOXELS], axis=-1)
+    scan(tmp_path / "imagesTr" / "a.nii.gz", both)
+    scan(tmp_path / "labelsTr" / "a.nii.gz", VOXELS % 2)
+    content = {"labels": {"0": "background", "1": "tumor"}, "training": [{"image": "./imagesTr/a.nii.gz", "label": "./labelsTr/a.nii.gz"}]}
     (tmp_path / "dataset.json").write_text(json.dumps({**content, "modality": {"0": "T1", "1": "T2"}}))
-    with pytest.raises(DataError, match=r"2 modalities in one 4D file.*CASE_0000"):
+    dataset = open_folder(tmp_path)
+    (case,) = dataset.train
+    assert (case.id, [str(source) for source in case.images]) == ("a", [f"{tmp_path / 'imagesTr/a.nii.gz'}[{k}]" for k in (0, 1)])
+    readings: list[Path] = []
+    read = nifti.read_image
+    monkeypatch.setattr(nifti, "read_image", lambda path: (readings.append(path), read(path))[1])
+    raw = prepare([case.unlabeled()], Preparation(normalize="none"), 2, tmp_path / "cache")[0].image
+    assert np.array_equal(raw, np.moveaxis(both, -1, 0))
+    assert len(readings) == 1  # not once a channel
+    turned = replace(case, images=case.images[::-1], label=None)
+    assert np.array_equal(prepare([turned], Preparation(normalize="none"), 2, tmp_path / "cache")[0].image, raw[::-1])
+    manifest.write(dataset, tmp_path / "table.csv")
+    assert "imagesTr/a.nii.gz[0];imagesTr/a.nii.gz[1]" in (tmp_path / "table.csv").read_text()
+    assert [again.images for again in open_folder(tmp_path / "table.csv").train] == [case.images]
+    (tmp_path / "dataset.json").write_text(json.dumps({**content, "modality": {"0": "T1", "1": "T2", "2": "FLAIR"}}))
+    with pytest.raises(DataError, match=r"a\.nii\.gz\[2\]: there is no such channel in a file of shape"):
+        prepare(open_folder(tmp_path).train, Preparation(), 2, tmp_path / "cache")
+    (tmp_path / "dataset.json").write_text(json.dumps({**content, "modality": {"0": "cine MR"}}))  # a time series
+    with pytest.raises(DataError, match="4 axes"):
         open_folder(tmp_path)
 
 

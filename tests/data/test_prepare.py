@@ -73,7 +73,7 @@ def test_cases_are_prepared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (first.image.shape, str(first.image.dtype)) == ((1, 3, 4, 5), "float32")
     assert first.label is not None
     assert (first.label.shape, str(first.label.dtype)) == ((3, 4, 5), "uint8")
-    monkeypatch.setattr("semiseg.data.prepare.read_image", pytest.fail)
+    monkeypatch.setattr("semiseg.data.prepare.read_images", pytest.fail)
     monkeypatch.setattr("semiseg.data.prepare.read_classes", pytest.fail)
     assert np.array_equal(prepare([case], Preparation(), 2, tmp_path / "cache")[0].image, first.image)
 

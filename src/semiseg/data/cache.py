@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semiseg.case import Array, Source
+from semiseg.case import Array, Channel, Source, file_of
 from semiseg.errors import DataError
 
 VERSION = 1
@@ -45,10 +45,9 @@ class Cache:
         Raises:
             CacheError: the folder cannot be written to.
         """
-        paths = [source for source in sources if isinstance(source, Path)]
-        if len(paths) < len(sources):
+        if any(file_of(source) is None for source in sources):
             return make()
-        path = self.folder / f"{_key(paths, recipe)}.npy"
+        path = self.folder / f"{_key(sources, recipe)}.npy"
         stored = _load(path)
         if stored is not None:
             return stored
@@ -91,9 +90,11 @@ def _load(path: Path) -> Array | None:
     return array
 
 
-def _key(paths: Sequence[Path], recipe: str) -> str:
+def _key(sources: Sequence[Source], recipe: str) -> str:
     lines = [f"version {VERSION}", recipe]
-    for path in paths:
+    for source in sources:
+        path = file_of(source)
+        assert path is not None
         stat = path.stat()
-        lines.append(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}")
+        lines.append(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}" + (f" {source.index}" if isinstance(source, Channel) else ""))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from semiseg.case import Array, Case
 from semiseg.data.cache import Cache, CacheError
 from semiseg.data.check import check_classes, check_headers, named, raise_faults
-from semiseg.data.formats import describe, read_image
+from semiseg.data.formats import describe, read_images
 from semiseg.data.labels import read_classes
 from semiseg.errors import DataError, SettingsError
 
@@ -87,7 +87,7 @@ def nearest(size: int, new_size: int) -> Array:
 
 def read_case_image(case: Case) -> Array:
     """All modalities of a case. (C, *S) float32"""
-    return np.stack([read_image(source)[0] for source in case.images])
+    return np.stack([image for image, _ in read_images(case.images)])
 
 
 def prepare(

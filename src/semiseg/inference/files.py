@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from semiseg.case import Case
+from semiseg.case import Case, file_of
 from semiseg.data.formats import mask_suffix, write_label
 from semiseg.errors import DataError, SemisegError
 from semiseg.inference.predictor import Predictor
@@ -64,15 +64,15 @@ def predict_files(
 
 
 def _file(case: Case) -> Path:
-    first = case.images[0]
-    assert isinstance(first, Path)
+    first = file_of(case.images[0])
+    assert first is not None
     return first
 
 
 def _mask_paths(cases: Sequence[Case], to: Path) -> list[Path]:
     masks: list[Path] = []
     first: dict[str, Case] = {}
-    scans = {source.resolve() for case in cases for source in case.images if isinstance(source, Path)}
+    scans = {source.resolve() for case in cases for source in map(file_of, case.images) if source is not None}
     for case in cases:
         other = first.setdefault(case.id, case)
         if other is not case:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from semiseg.case import Case
 from semiseg.data.folder import open_folder
-from semiseg.data.formats import SUFFIXES, case_name
+from semiseg.data.formats import SUFFIXES, case_name, channels_of
 from semiseg.data.formats.common import suffix
 from semiseg.data.known import KNOWN
 from semiseg.data.layouts import LAYOUTS, manifest
@@ -52,4 +52,4 @@ def _as_cases(files: Sequence[Path], modalities: int) -> list[Case]:
     names = {case_name(path): path for path in files}
     if modalities > 1 and all(NUMBERED.fullmatch(name) for name in names):
         return [Case(name, paths) for name, paths in by_case(names).items()]
-    return [Case(case_name(path), (path,)) for path in files]
+    return [Case(case_name(path), channels_of(path) if modalities > 1 else (path,)) for path in files]

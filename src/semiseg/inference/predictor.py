@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semiseg.case import Array, Geometry, Source
+from semiseg.case import Array, Channel, Geometry, Source
 from semiseg.config import Run
-from semiseg.data.formats import describe, read_image
+from semiseg.data.formats import describe, read_images
 from semiseg.data.prepare import nearest, prepare_image
 from semiseg.devices import Precision, autocast, pick_device, pick_precision
 from semiseg.errors import DataError
@@ -63,7 +63,7 @@ class Predictor:
         Raises:
             DataError: unreadable files, modalities that do not match, or a scan of another dimension than the model's.
         """
-        sources = (source,) if isinstance(source, Path | np.ndarray) else tuple(source)
+        sources = (source,) if isinstance(source, Path | Channel | np.ndarray) else tuple(source)
         image, geometry = self._read(sources, spacing)
         self.method.eval()
         try:
@@ -82,7 +82,7 @@ class Predictor:
 
     def _read(self, sources: Sequence[Source], spacing: tuple[float, ...] | None) -> tuple[Array, Geometry]:
         """All modalities (C, *S) and the first one's geometry."""
-        scans = [read_image(source) for source in sources]
+        scans = read_images(sources)
         image, geometry, name = scans[0][0], scans[0][1], describe(sources[0])
         if len(scans) != self.run.data.channels:
             raise DataError(f"{name}: {len(scans)} modalities were given; the model expects {self.run.data.channels}.")

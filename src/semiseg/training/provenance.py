@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 
-from semiseg.case import Case, Source
+from semiseg.case import Case, Source, file_of
 from semiseg.config import Run
 from semiseg.data.dataset import Dataset, group_of
 from semiseg.evaluation.results import Provenance
@@ -37,4 +36,5 @@ def fingerprint(dataset: Dataset) -> str:
 
 def size(source: Source) -> int:
     """Bytes of a file or an array."""
-    return source.nbytes if isinstance(source, np.ndarray) else Path(source).stat().st_size
+    path = file_of(source)
+    return path.stat().st_size if path is not None else np.asarray(source).nbytes

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from semiseg.case import Array, Geometry, Source
+from semiseg.case import Array, Channel, Geometry, Source
 from semiseg.data.formats import h5, itk, nifti, picture
 from semiseg.data.formats.common import (
     case_name,
@@ -23,11 +23,14 @@ from semiseg.errors import DataError
 __all__ = [
     "SUFFIXES",
     "case_name",
+    "channels_of",
     "describe",
+    "image_reader",
     "map_suffix",
     "mask_suffix",
     "read_header",
     "read_image",
+    "read_images",
     "read_label",
     "read_label_header",
     "write_label",
@@ -45,8 +48,32 @@ def read_image(source: Source) -> tuple[Array, Geometry]:
     Raises:
         DataError: missing, cut short or damaged file; no voxels; NaN or infinite voxels; more than 3 axes.
     """
+    if isinstance(source, Channel):
+        return image_reader()(source)
     array, geometry = _reader(source).read_image(source) if isinstance(source, Path) else (source, Geometry(known=False))
     return checked_image(array, source), geometry
+
+
+def read_images(sources: Sequence[Source]) -> list[tuple[Array, Geometry]]:
+    """All modalities of a case, as `read_image` reads each; a file that holds several of them is read once."""
+    return list(map(image_reader(), sources))
+
+
+def image_reader() -> Callable[[Source], tuple[Array, Geometry]]:
+    """`read_image` that keeps the file of the last channel, so that all channels of a case cost one reading."""
+    kept: dict[Path, tuple[Array, Geometry]] = {}
+
+    def read(source: Source) -> tuple[Array, Geometry]:
+        if not isinstance(source, Channel):
+            return read_image(source)
+        if source.path not in kept:
+            kept.clear()
+            kept[source.path] = _reader(source.path).read_image(source.path)
+        array, geometry = kept[source.path]
+        _check_channel(array.shape, source)
+        return checked_image(array[..., source.index], source), geometry
+
+    return read
 
 
 def read_label(source: Source) -> tuple[Array, Geometry]:
@@ -55,14 +82,30 @@ def read_label(source: Source) -> tuple[Array, Geometry]:
     Raises:
         DataError: as `read_image`, and where values are not whole numbers.
     """
-    array, geometry = _reader(source).read_label(source) if isinstance(source, Path) else (source, Geometry(known=False))
+    if isinstance(source, Channel):
+        array, geometry = read_image(source)
+    else:
+        array, geometry = _reader(source).read_label(source) if isinstance(source, Path) else (source, Geometry(known=False))
     return checked_label(array, source), geometry
 
 
 def read_header(source: Source) -> tuple[tuple[int, ...], Geometry]:
     """Shape and geometry of a scan, without its voxels: milliseconds where `read_image` takes seconds."""
+    if isinstance(source, Channel):
+        shape, geometry = _reader(source.path).read_header(source.path)
+        _check_channel(shape, source)
+        return checked_shape(shape[:3], source), geometry
     shape, geometry = _reader(source).read_header(source) if isinstance(source, Path) else (source.shape, Geometry(known=False))
     return checked_shape(shape, source), geometry
+
+
+def channels_of(path: Path) -> tuple[Source, ...]:
+    """The modalities of a file: those along its fourth axis where it has four, else the file itself (also where it cannot be read)."""
+    try:
+        shape, _ = _reader(path).read_header(path)
+    except DataError:
+        return (path,)
+    return tuple(Channel(path, k) for k in range(shape[3])) if len(shape) == 4 else (path,)
 
 
 def read_label_header(source: Source) -> tuple[tuple[int, ...], Geometry]:
@@ -100,6 +143,13 @@ def mask_suffix(source: Path) -> str:
     if own in WRITERS:
         return own
     return {".mhd": ".mha", **dict.fromkeys(picture.LOSSY, ".png")}.get(own, ".nii.gz")
+
+
+def _check_channel(shape: tuple[int, ...], source: Channel) -> None:
+    if len(shape) != 4 or source.index >= shape[3]:
+        raise DataError(
+            f"{source}: there is no such channel in a file of shape {shape}. Name the modalities that it holds, or export it again."
+        )
 
 
 def map_suffix(source: Path) -> str:

@@ -29,7 +29,7 @@ def case_name(path: Path) -> str:
 
 def describe(source: Source) -> str:
     """How an error message names a source."""
-    return str(source) if isinstance(source, Path) else f"array of shape {source.shape}"
+    return f"array of shape {source.shape}" if isinstance(source, np.ndarray) else str(source)
 
 
 def one_line(error: Exception) -> str:

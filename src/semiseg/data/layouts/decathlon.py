@@ -1,4 +1,7 @@
-"""The layout of the Medical Segmentation Decathlon: `dataset.json` lists the training pairs and the test scans, one file a scan."""
+"""The layout of the Medical Segmentation Decathlon: `dataset.json` lists the training pairs and the test scans, one file a scan.
+
+Where it names several modalities, they lie along the fourth axis of each file (as in Task01_BrainTumour).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from semiseg.case import Case
+from semiseg.case import Case, Channel
 from semiseg.data.dataset import Dataset
 from semiseg.data.formats import case_name
 from semiseg.data.layouts.dataset_json import NAME, description, read_dataset_json
@@ -24,22 +27,18 @@ def matches(folder: Path) -> bool:
 def load(folder: Path) -> Dataset:
     """Cases in the order of `dataset.json`; a training scan without a label is unlabelled, and test scans have none."""
     content = read_dataset_json(folder)
-    modalities = content.get("modality") or {"0": ""}
-    if len(modalities) > 1:
-        raise DataError(
-            f"{folder / NAME}: a scan holds {len(modalities)} modalities in one 4D file, which is not read. "
-            "Save each as a 3D file, CASE_0000, CASE_0001, ... (nnU-Net's layout)."
-        )
-    train, test = (tuple(_cases(folder, content.get(part) or ())) for part in ("training", "test"))
+    modalities = len(content.get("modality") or [""])
+    train, test = (tuple(_cases(folder, content.get(part) or (), modalities)) for part in ("training", "test"))
     if not train:
         raise DataError(f"{folder / NAME}: 'training' lists no scan.")
     return description(content, folder / NAME).dataset(folder.resolve().name, train=train, test=test)
 
 
-def _cases(folder: Path, entries: Iterable[Any]) -> Iterable[Case]:
+def _cases(folder: Path, entries: Iterable[Any], modalities: int) -> Iterable[Case]:
     for entry in entries:
         pair = entry if isinstance(entry, dict) else {"image": entry}
         if not isinstance(pair.get("image"), str):
             raise DataError(f"{folder / NAME}: a case is {entry!r}; expected a path, or {{image: path, label: path}}.")
         image, label = folder / pair["image"], pair.get("label")
-        yield Case(case_name(image), (image,), folder / label if label else None)
+        channels = (image,) if modalities == 1 else tuple(Channel(image, k) for k in range(modalities))
+        yield Case(case_name(image), channels, folder / label if label else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from semiseg.case import Case, Source
+from semiseg.case import Case, Channel, Source, file_of
 from semiseg.data.dataset import Dataset
 from semiseg.data.formats import case_name
 from semiseg.data.layouts.description import Description, parse_description, read_yaml
@@ -22,6 +23,8 @@ LOOKED_FOR = "manifest.csv or manifest.yaml"
 NAMES = ("manifest.csv", "manifest.yaml")
 YAML = (".yaml", ".yml")
 SUFFIXES = (".csv", *YAML)
+CHANNEL = re.compile(r"(.+)\[(\d+)\]")
+"""One modality of a file that holds several along its fourth axis: `scan.nii.gz[0]`."""
 SEPARATOR = ";"
 """Between the modalities of a case, and the millimetres of a spacing, in one cell of a CSV."""
 
@@ -62,9 +65,9 @@ class Row(BaseModel):
 
     def case(self, folder: Path) -> Case:
         """The case, its paths found from `folder`."""
-        name = self.id or case_name(Path(self.image[0]))
+        name = self.id or case_name(Path(CHANNEL.sub(r"\1", self.image[0])))
         label = folder / self.label if self.label else None
-        return Case(name, tuple(folder / path for path in self.image), label, self.group, self.spacing or None)
+        return Case(name, tuple(_source(folder, text) for text in self.image), label, self.group, self.spacing or None)
 
 
 def matches(path: Path) -> bool:
@@ -175,10 +178,18 @@ def _row(case: Case, split: str, manifest: Path) -> Row:
 
 
 def _written(source: Source, manifest: Path) -> str:
-    if not isinstance(source, Path):
+    path, folder = file_of(source), manifest.absolute().parent
+    if path is None:
         raise DataError(f"{manifest}: a manifest names files, and the data set holds arrays in memory.")
-    path, folder = source.absolute(), manifest.absolute().parent
-    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+    path = path.absolute()
+    text = (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+    return f"{text}[{source.index}]" if isinstance(source, Channel) else text
+
+
+def _source(folder: Path, text: str) -> Source:
+    """A file, or one channel of it."""
+    match = CHANNEL.fullmatch(text)
+    return Channel(folder / match[1], int(match[2])) if match else folder / text
 
 
 def _as_yaml(head: dict[str, Any], rows: Sequence[Row]) -> str:
