@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from semiseg.case import Array, Case
+from semiseg.case import Array, Case, Geometry, Source, file_of
 from semiseg.data.cache import Cache, CacheError
 from semiseg.data.check import check_classes, check_headers, named, raise_faults
-from semiseg.data.formats import describe, read_images
+from semiseg.data.formats import describe, read_header, read_images
 from semiseg.data.labels import read_classes
+from semiseg.data.normalize import clip, normalize_by_numbers, normalize_by_scan
+from semiseg.data.resample import resample_image, resample_label, resampled_shape
 from semiseg.errors import DataError, SettingsError
 
 MOST_FAULTS = 10
@@ -23,19 +25,46 @@ MOST_FAULTS = 10
 
 Arrays = tuple[Array, Array | None]
 """Image and label of one case."""
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Numbers = Annotated[tuple[float, ...], BeforeValidator(lambda value: (value,) if isinstance(value, int | float) else value)]
+"""One number may stand without brackets."""
 
 
 class Preparation(BaseModel):
-    """What happens to a scan before training and before prediction alike."""
+    """What happens to a scan before training and before prediction alike: clipped, normalised, resampled, in this order."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    normalize: Literal["none", "zscore"] = Field(
-        "zscore", description="zscore: mean 0 and deviation 1 of each scan and modality; none: as in the file"
+    clip: tuple[float, float] | None = Field(
+        None, description="lowest and highest value, of the file; what lies beyond takes the limit. CT: in Hounsfield units"
+    )
+    normalize: Literal["none", "zscore", "fixed"] = Field(
+        "zscore", description="zscore: mean 0 and deviation 1 of each scan and modality; fixed: by `mean` and `std`; none: as in the file"
+    )
+    mean: Numbers = Field((), description="normalize fixed: subtracted; one number, or one for each modality")
+    std: Numbers = Field((), description="normalize fixed: divided by; one number, or one for each modality")
+    spacing: tuple[Positive, ...] | None = Field(
+        None,
+        min_length=2,
+        max_length=3,
+        description="mm a voxel along the file's axes that scans are resampled to; for slices, of their two",
     )
     resize: tuple[int, int] | None = Field(
         None, description="2D: slices are brought to this size by nearest neighbour; published ACDC 256, 256"
     )
     slice_axis: int | None = Field(None, ge=0, le=2, description="a 2D model on 3D scans: the axis that is cut into slices")
+
+    @model_validator(mode="after")
+    def settings_go_together(self) -> Preparation:
+        """Refuse what cannot be meant."""
+        if self.clip is not None and not self.clip[0] < self.clip[1]:
+            raise ValueError(f"clip {self.clip}: the lowest value comes first.")
+        if min(self.std, default=1) <= 0:
+            raise ValueError(f"std {self.std}: expected numbers above 0.")
+        if self.normalize == "fixed" and not (self.mean and len(self.mean) == len(self.std)):
+            raise ValueError("normalize: fixed needs mean and std, one number each, or one for each modality.")
+        if self.spacing is not None and self.resize is not None:
+            raise ValueError("spacing and resize are two ways to one grid. Choose one.")
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,29 +82,55 @@ class Prepared:
     label: Array | None
 
 
-def prepare_image(array: Array, preparation: Preparation) -> Array:
+def prepare_image(array: Array, preparation: Preparation, spacing: Sequence[float] | None = None, overwrite: bool = False) -> Array:
     """One scan as a network sees it; the axes keep their order (a scan is cut into slices by whoever needs slices).
 
     Args:
         array: (C, *S), one channel a modality.
         preparation: what to do.
+        spacing: mm a voxel along each axis, None where it is not known.
+        overwrite: `array` is no longer needed: its memory may be used.
 
     Returns:
-        (C, *S) float32; with `resize` the two axes of a slice have the new size.
+        (C, *S) float32; with `resize` the two axes of a slice have the new size, with `spacing` all axes.
 
     Raises:
-        DataError: all voxels of a modality have one value, so that it cannot be normalised.
-        SettingsError: `resize` for a 3D scan that is not cut into slices, or a `slice_axis` that it does not have.
+        DataError: all voxels of a modality have one value, so that it cannot be normalised, or voxels of unknown size cannot be resampled.
+        SettingsError: `resize` for a 3D scan that is not cut into slices, a `slice_axis` that it does not have, or numbers that do not
+            suit its axes or modalities.
     """
-    image = np.asarray(array, dtype=np.float32)
+    image = array if overwrite and array.dtype == np.float32 and array.flags.writeable else array.astype(np.float32)
+    if preparation.clip is not None:
+        clip(image, preparation.clip)
     if preparation.normalize == "zscore":
-        image = np.stack([_zscore(channel) for channel in image])
-    return np.ascontiguousarray(_resized(image, preparation))
+        normalize_by_scan(image)
+    elif preparation.normalize == "fixed":
+        normalize_by_numbers(image, preparation.mean, preparation.std)
+    if preparation.spacing is not None:
+        return resample_image(image, new_shape(image.shape[1:], preparation, spacing))
+    return _resized(image, preparation)
 
 
-def prepare_label(label: Array, preparation: Preparation) -> Array:
-    """A label map (*S) on the grid of the prepared image, uint8."""
+def prepare_label(label: Array, preparation: Preparation, spacing: Sequence[float] | None = None) -> Array:
+    """A label map (*S) on the grid of the prepared image, uint8. `spacing` as for `prepare_image`."""
+    if preparation.spacing is not None:
+        return resample_label(label.astype(np.uint8), new_shape(label.shape, preparation, spacing))
     return np.ascontiguousarray(_resized(label.astype(np.uint8)[None], preparation)[0])
+
+
+def new_shape(shape: Sequence[int], preparation: Preparation, spacing: Sequence[float] | None) -> tuple[int, ...]:
+    """The shape (*S) of a scan that `preparation.spacing` is asked for.
+
+    Raises:
+        DataError: the size of its voxels is not known.
+    """
+    assert preparation.spacing is not None
+    if spacing is None:
+        raise DataError(
+            f"holds no voxel size, and preparation.spacing {preparation.spacing} asks for one. Give it (the column `spacing` of a manifest,"
+            " spacing=(...) in Python), save the scan as NIfTI, or leave preparation.spacing out."
+        )
+    return resampled_shape(shape, spacing, preparation.spacing, preparation.slice_axis)
 
 
 def nearest(size: int, new_size: int) -> Array:
@@ -85,9 +140,23 @@ def nearest(size: int, new_size: int) -> Array:
     return index
 
 
-def read_case_image(case: Case) -> Array:
-    """All modalities of a case. (C, *S) float32"""
-    return np.stack([image for image, _ in read_images(case.images)])
+def read_case_image(case: Case) -> tuple[Array, tuple[float, ...] | None]:
+    """All modalities of a case, (C, *S) float32, and mm a voxel along each axis; None where neither the file nor the case says."""
+    scans = read_images(case.images)
+    image, geometry = scans[0]
+    return stacked([scan for scan, _ in scans], case.images), known_spacing(geometry, image.ndim, case.spacing)
+
+
+def stacked(scans: Sequence[Array], sources: Sequence[Source]) -> Array:
+    """Modalities as one array (C, *S) that may be written to: memory of its own unless there is only one, out of a file."""
+    if len(scans) == 1 and file_of(sources[0]) is not None and scans[0].flags.writeable:
+        return scans[0][None]
+    return np.stack(scans)
+
+
+def known_spacing(geometry: Geometry, dimensions: int, given: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """mm a voxel along each axis, as the file says or else as it was given."""
+    return geometry.spacing(dimensions) if geometry.known else given
 
 
 def prepare(
@@ -143,8 +212,13 @@ def _collect(future: Future[Arrays], i: int, case: Case, prepared: dict[int, Arr
 
 
 def _prepare_case(case: Case, preparation: Preparation, classes: int, store: Cache) -> Arrays:
-    settings = preparation.model_dump_json()
-    image = store.get(case.images, f"image {settings}", lambda: _cut(prepare_image(read_case_image(case), preparation), preparation, 1))
+    settings = f"{preparation.model_dump_json()} {case.spacing if preparation.spacing is not None else ''}"
+
+    def make_image() -> Array:
+        image, spacing = read_case_image(case)
+        return _cut(prepare_image(image, preparation, spacing, overwrite=True), preparation, 1)
+
+    image = store.get(case.images, f"image {settings}", make_image)
     source = case.label
     if source is None:
         return image, None
@@ -152,7 +226,8 @@ def _prepare_case(case: Case, preparation: Preparation, classes: int, store: Cac
     def make_label() -> Array:
         label = read_classes(source, case.label_map)
         check_classes(label, classes, describe(source))
-        return _cut(prepare_label(label, preparation), preparation, 0)
+        shape, geometry = read_header(case.images[0])
+        return _cut(prepare_label(label, preparation, known_spacing(geometry, len(shape), case.spacing)), preparation, 0)
 
     return image, store.get((source,), f"label {classes} {sorted(case.label_map.items())} {settings}", make_label)
 
@@ -167,20 +242,10 @@ def _items(case: Case, image: Array, label: Array | None, preparation: Preparati
 
 
 def _cut(array: Array, preparation: Preparation, channel_axes: int) -> Array:
-    """Bring the slice axis of a 3D scan to the front, so that a slice is one piece of the file."""
+    """The array in C order, the slice axis of a 3D scan in front, so that a slice is one piece of the file."""
     if preparation.slice_axis is None or array.ndim - channel_axes < 3:
-        return array
+        return np.ascontiguousarray(array)
     return np.ascontiguousarray(np.moveaxis(array, preparation.slice_axis + channel_axes, 0))
-
-
-def _zscore(channel: Array) -> Array:
-    mean, deviation = channel.mean(dtype=np.float64), channel.std(dtype=np.float64)
-    if deviation == 0:
-        raise DataError(
-            f"all voxels have the value {channel.flat[0]:g}, so the scan cannot be normalised. Leave it out, or set normalize: none."
-        )
-    normalized: Array = ((channel - np.float32(mean)) / np.float32(deviation)).astype(np.float32)
-    return normalized
 
 
 def _resized(array: Array, preparation: Preparation) -> Array:
