@@ -67,7 +67,7 @@ def test_impossible_splits_say_why() -> None:
         dataset(case("a"), case("b")).split(3)
     with pytest.raises(DataError, match="0 labelled cases"):
         dataset(case("a")).split(0)
-    with pytest.raises(DataError, match="a appear more than once"):
+    with pytest.raises(DataError, match="a appears more than once"):
         dataset(case("a"), test=(case("a"),))
     with pytest.raises(DataError, match="'p' has cases in both train and test"):
         dataset(case("a", group="p"), test=(case("b", group="p"),))

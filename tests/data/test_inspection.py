@@ -119,7 +119,7 @@ STRUCTURE: list[tuple[str, Callable[[Path], object], str]] = [
     ("two of one name", lambda f: save(f / "images/a.nii", noise(0)), "same case id 'a'"),
     ("patient in two splits", lambda f: (f / "dataset.yaml").write_text("groups: {a: p, e: p}"), "'p' has cases in both train and test"),
     ("unknown name in a list", lambda f: (f / "test.list").write_text("y\n"), "names 'y'"),
-    ("in two lists", lambda f: (f / "train.list").write_text("a\ne\n"), "e appear more than once"),
+    ("in two lists", lambda f: (f / "train.list").write_text("a\ne\n"), "e appears more than once"),
 ]
 
 

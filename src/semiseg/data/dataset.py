@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from semiseg.case import Case
+from semiseg.data.faults import LayoutError, Refuse, stop
 from semiseg.data.formats import describe, read_label
 from semiseg.data.labels import mapped_names, way_out
 from semiseg.data.prepare import Preparation
@@ -67,19 +67,12 @@ class Dataset:
     layout: str = ""
 
     def __post_init__(self) -> None:
-        parts = {"train": self.train, "validation": self.validation, "test": self.test}
-        counts = Counter(case.id for part in parts.values() for case in part)
-        twice = [name for name, count in counts.items() if count > 1]
-        if twice:
-            raise DataError(f"{self.name}: {_some(twice)} appear more than once. Every case needs an id of its own, in one list only.")
-        homes: dict[str, str] = {}
-        for part, cases in parts.items():
-            for case in cases:
-                home = homes.setdefault(group_of(case), part)
-                if home != part:
-                    raise DataError(
-                        f"{self.name}: group '{group_of(case)}' has cases in both {home} and {part}. Keep a patient's scans together."
-                    )
+        kept_apart(self.name, self.parts)
+
+    @property
+    def parts(self) -> dict[str, tuple[Case, ...]]:
+        """The cases by what they are for: train, validation, test."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -132,7 +125,7 @@ class Dataset:
                 the 4 groups of a draw are among the 8 of the same draw.
 
         Raises:
-            DataError: no training case has a label, or there are fewer than asked for.
+            DataError: no training case has a label, there are fewer than asked for, or none would be left to learn from.
         """
         groups = list(dict.fromkeys(group_of(case) for case in self.train if case.label is not None))
         if not groups:
@@ -170,6 +163,32 @@ def find_classes(cases: Iterable[Case]) -> tuple[str, ...]:
     for case in cases:
         if case.label is not None:
             for value in np.unique(read_label(case.label)[0]).tolist():
+def kept_apart(name: str, parts: Mapping[str, Sequence[Case]], refuse: Refuse = stop) -> dict[str, tuple[Case, ...]]:
+    """`parts` if no id stands in them twice, and no group (patient) in two of them.
+
+    Where `refuse` returns, an id is left out the second time, and a case whose group is elsewhere counts as a group of its own.
+    """
+    seen: set[str] = set()
+    homes: dict[str, str] = {}
+    kept: dict[str, list[Case]] = {part: [] for part in parts}
+    for part, cases in parts.items():
+        for case in cases:
+            if case.id in seen:
+                message = f"{name}: {case.id} appears more than once. Every case needs an id of its own, in one list only."
+                refuse(LayoutError("case twice", message, case.id))
+                continue
+            seen.add(case.id)
+            home = homes.setdefault(group_of(case), part)
+            if home != part:
+                message = (
+                    f"{name}: group '{group_of(case)}' has cases in both {home} and {part} ({case.id}). Keep a patient's scans together."
+                )
+                refuse(LayoutError("patient in two parts", message, case.id))
+                case = replace(case, group=f"{part} {case.id}")
+            kept[part].append(case)
+    return {part: tuple(cases) for part, cases in kept.items()}
+
+
                 where.setdefault(int(value), describe(case.label))
                 numbers.add(case.label_map.get(int(value), int(value)))
     highest = max(numbers)
@@ -184,7 +203,3 @@ def find_classes(cases: Iterable[Case]) -> tuple[str, ...]:
             f"{help_out} if some are rare."
         )
     return tuple(f"class_{k}" for k in range(1, highest + 1))
-
-
-def _some(names: list[str], shown: int = 5) -> str:
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from semiseg.data.dataset import Dataset
+from semiseg.data.faults import Refuse, stop
 from semiseg.data.known import KNOWN
 from semiseg.data.layouts import LAYOUTS, manifest
 from semiseg.errors import DataError
 
 
-def open_folder(path: Path, classes: tuple[str, ...] | None = None) -> Dataset:
+def open_folder(path: Path, classes: tuple[str, ...] | None = None, refuse: Refuse = stop) -> Dataset:
     """The data set in a folder, or of a manifest.
 
     A manifest in the folder is believed before any guess; then the known sets, then the layouts, each recognised by its own files.
@@ -19,6 +20,8 @@ def open_folder(path: Path, classes: tuple[str, ...] | None = None) -> Dataset:
     Args:
         path: a folder, or a manifest (.csv, .yaml).
         classes: names of the foreground classes, instead of those that the folder gives.
+        refuse: what is done where a list names a case that is not there, a label has no image, a patient is in two parts: by default
+            raise. Where it returns, the rest is opened.
 
     Raises:
         DataError: there is no such folder, or it is laid out in no way that is known (the message says which were looked for), a list
@@ -30,7 +33,7 @@ def open_folder(path: Path, classes: tuple[str, ...] | None = None) -> Dataset:
         raise DataError(f"{path}: {kind}.")
     for layout in (manifest, *KNOWN, *LAYOUTS):
         if layout.matches(path):
-            dataset: Dataset = layout.load(path)
+            dataset: Dataset = layout.load(path) if layout in KNOWN else layout.load(path, refuse)
             return replace(dataset.with_classes(classes), layout=layout.TITLE)
     layouts = "; ".join(layout.LOOKED_FOR for layout in (*reversed(LAYOUTS), manifest, *KNOWN))
     raise DataError(f"{path}: no data set found. Looked for: {layouts}.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from semiseg.case import Case
 from semiseg.data.dataset import Dataset
+from semiseg.data.faults import Refuse, stop
 from semiseg.data.layouts.description import Description, read_description
 from semiseg.data.layouts.scans import complete, listed_parts, scan_files
 
@@ -23,21 +24,21 @@ def matches(folder: Path) -> bool:
     return bool(_case_folders(folder))
 
 
-def load(folder: Path) -> Dataset:
+def load(folder: Path, refuse: Refuse = stop) -> Dataset:
     """A case without a label is unlabelled. Lists and `dataset.yaml` beside the cases are read as in the plain layout."""
-    cases = {path.name: _case(path) for path in _case_folders(folder)}
+    cases = {path.name: _case(path, refuse) for path in _case_folders(folder)}
     given = read_description(folder / "dataset.yaml")
     cases = {name: Case(name, case.images, case.label, given.groups.get(name, "")) for name, case in cases.items()}
     described = BRATS.model_copy(update=given.model_dump(exclude_unset=True) | {"preparation": given.preparation})
-    return described.dataset(folder.resolve().name, *listed_parts(folder, cases))
+    return described.dataset(folder.resolve().name, *listed_parts(folder, cases, refuse), refuse=refuse)
 
 
 def _case_folders(folder: Path) -> list[Path]:
-    found = [path.parent for pattern in ("*/*_flair.nii*", "*/*/*_flair.nii*") for path in folder.glob(pattern)]
+    found = [path.parent for depth in ("*", "*/*") for name in MODALITIES for path in folder.glob(f"{depth}/*_{name}.nii*")]
     return sorted({path for path in found if not path.name.startswith(".")}, key=lambda path: path.name)
 
 
-def _case(folder: Path) -> Case:
-    files = {name.rpartition("_")[2].lower(): path for name, path in scan_files(folder).items()}
-    images = complete(folder.name, files, MODALITIES)
+def _case(folder: Path, refuse: Refuse) -> Case:
+    files = {name.rpartition("_")[2].lower(): path for name, path in scan_files(folder, refuse).items()}
+    images = complete(folder.name, files, MODALITIES, refuse)
     return Case(folder.name, images, next((files[name] for name in LABELS if name in files), None))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from semiseg.case import Case
-from semiseg.data.dataset import Dataset
+from semiseg.case import Case, Geometry
+from semiseg.data.dataset import Dataset, kept_apart
+from semiseg.data.faults import Refuse, stop
 from semiseg.data.formats import read_header
 from semiseg.data.prepare import Preparation
 from semiseg.errors import DataError
@@ -33,21 +35,50 @@ class Description(BaseModel):
     label_map: dict[int, int] = {}
     preparation: Preparation = Preparation()
 
-    def dataset(self, name: str, train: tuple[Case, ...], validation: tuple[Case, ...] = (), test: tuple[Case, ...] = ()) -> Dataset:
-        """The data set of these cases: named and renumbered as described, its dimensions those of the first scan."""
-        first = next(iter((*train, *validation, *test)))
-        shape, geometry = read_header(first.images[0])
+    def dataset(
+        self,
+        name: str,
+        train: Sequence[Case],
+        validation: Sequence[Case] = (),
+        test: Sequence[Case] = (),
+        refuse: Refuse = stop,
+    ) -> Dataset:
+        """The data set of these cases: named and renumbered as described, its dimensions those of the first scan that can be read.
+
+        Raises:
+            DataError: no scan can be read.
+        """
+        parts = kept_apart(self.name or name, {"train": train, "validation": validation, "test": test}, refuse)
+        cases = [case for part in parts.values() for case in part]
+        if not cases:
+            raise DataError(f"{self.name or name}: no case is left.")
+        first, shape, geometry = first_readable(cases)
         plain = Dataset(
             self.name or name,
             None,
-            train,
-            validation,
-            test,
+            parts["train"],
+            parts["validation"],
+            parts["test"],
             dimensions=len(shape),
             spacing_known=geometry.known or first.spacing is not None,
             preparation=self.preparation,
         )
         return plain.relabeled(self.label_map).with_classes(self.classes)
+
+
+def first_readable(cases: Sequence[Case]) -> tuple[Case, tuple[int, ...], Geometry]:
+    """The first case whose scan has a header, its shape and its geometry.
+
+    Raises:
+        DataError: there is none; the error of the first.
+    """
+    errors: list[DataError] = []
+    for case in cases:
+        try:
+            return case, *read_header(case.images[0])
+        except DataError as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def read_description(path: Path) -> Description:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from semiseg.case import Case, Channel, Source, file_of
 from semiseg.data.dataset import Dataset
+from semiseg.data.faults import Refuse, stop
 from semiseg.data.formats import case_name
 from semiseg.data.layouts.description import Description, parse_description, read_yaml
 from semiseg.errors import DataError, did_you_mean
@@ -75,7 +76,7 @@ def matches(path: Path) -> bool:
     return _file(path) is not None
 
 
-def load(path: Path) -> Dataset:
+def load(path: Path, refuse: Refuse = stop) -> Dataset:
     """The data set that a manifest describes. A case without a label is unlabelled; one without a split is for training.
 
     Raises:
@@ -88,7 +89,7 @@ def load(path: Path) -> Dataset:
         raise DataError(f"{file}: names no case.")
     cases = [(row.split, row.case(file.parent)) for row in rows]
     parts = [tuple(case for split, case in cases if split == part) for part in ("train", "val", "test")]
-    return described.dataset(file.resolve().parent.name, *parts)
+    return described.dataset(file.resolve().parent.name, *parts, refuse=refuse)
 
 
 def write(dataset: Dataset, path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from semiseg.case import Case
 from semiseg.data.dataset import Dataset
+from semiseg.data.faults import Refuse, stop
 from semiseg.data.layouts.dataset_json import NAME, description, read_dataset_json
 from semiseg.data.layouts.scans import NUMBERED, by_case, refuse_orphans, scan_files
 
@@ -18,13 +19,15 @@ def matches(folder: Path) -> bool:
     return (folder / NAME).is_file() and any(NUMBERED.fullmatch(name) for name in scan_files(folder / "imagesTr"))
 
 
-def load(folder: Path) -> Dataset:
+def load(folder: Path, refuse: Refuse = stop) -> Dataset:
     """A training image without a label is unlabelled; what lies in `imagesTs/` is for testing, labelled by `labelsTs/` if that is there."""
     described = description(read_dataset_json(folder), folder / NAME)
-    return described.dataset(folder.resolve().name, train=_cases(folder, "Tr"), test=_cases(folder, "Ts"))
+    train, test = (_cases(folder, part, refuse) for part in ("Tr", "Ts"))
+    return described.dataset(folder.resolve().name, train=train, test=test, refuse=refuse)
 
 
-def _cases(folder: Path, part: str) -> tuple[Case, ...]:
-    scans, labels = by_case(scan_files(folder / f"images{part}")), scan_files(folder / f"labels{part}")
-    refuse_orphans(labels, scans)
+def _cases(folder: Path, part: str, refuse: Refuse) -> tuple[Case, ...]:
+    scans = by_case(scan_files(folder / f"images{part}", refuse), refuse)
+    labels = scan_files(folder / f"labels{part}", refuse)
+    refuse_orphans(labels, scans, refuse)
     return tuple(Case(name, paths, labels.get(name)) for name, paths in scans.items())

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from semiseg.case import Case
 from semiseg.data.dataset import Dataset
+from semiseg.data.faults import LayoutError, Refuse, stop
 from semiseg.data.layouts.description import read_description
 from semiseg.data.lists import read_list
-from semiseg.errors import DataError
 
 TITLE = "h5 files and lists"
 LOOKED_FOR = "'data/' with h5 files, and train.txt or train.list (SSL4MIS)"
@@ -20,7 +20,7 @@ def matches(folder: Path) -> bool:
     return _list(folder, "train") is not None and next((folder / "data").glob("*.h5"), None) is not None
 
 
-def load(folder: Path) -> Dataset:
+def load(folder: Path, refuse: Refuse = stop) -> Dataset:
     """Cases in the order of the lists; what is on none is left out. Every file has a label.
 
     These files were normalised before they were packed, so that it is not done again unless `dataset.yaml` says so.
@@ -28,19 +28,20 @@ def load(folder: Path) -> Dataset:
     given = read_description(folder / "dataset.yaml")
     if "preparation" not in given.model_fields_set:
         given = given.model_copy(update={"preparation": given.preparation.model_copy(update={"normalize": "none"})})
-    train, validation, test = (_cases(folder, part, given.groups) for part in ("train", "val", "test"))
-    return given.dataset(folder.resolve().name, train, validation, test)
+    train, validation, test = (_cases(folder, part, given.groups, refuse) for part in ("train", "val", "test"))
+    return given.dataset(folder.resolve().name, train, validation, test, refuse)
 
 
 def _list(folder: Path, part: str) -> Path | None:
     return next((folder / f"{part}{suffix}" for suffix in SUFFIXES if (folder / f"{part}{suffix}").is_file()), None)
 
 
-def _cases(folder: Path, part: str, groups: dict[str, str]) -> tuple[Case, ...]:
+def _cases(folder: Path, part: str, groups: dict[str, str], refuse: Refuse) -> tuple[Case, ...]:
     path = _list(folder, part)
     names = [line.partition(",")[0].strip() for line in read_list(path)] if path is not None else []  # a name may be followed by more
     files = {name: folder / "data" / f"{name}.h5" for name in names}
     missing = [name for name, file in files.items() if not file.is_file()]
-    if missing:
-        raise DataError(f"{path}: names '{missing[0]}', for which there is no file in data/ ({len(missing)} of {len(names)} are missing).")
-    return tuple(Case(name, (files[name],), files[name], groups.get(name, "")) for name in names)
+    for name in missing:
+        message = f"{path}: names '{name}', for which there is no file in data/ ({len(missing)} of {len(names)} are missing)."
+        refuse(LayoutError("unknown name", f"{message} Add the file, or take the name out.", name))
+    return tuple(Case(name, (files[name],), files[name], groups.get(name, "")) for name in names if name not in missing)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from semiseg.case import Case
 from semiseg.data.dataset import Dataset
+from semiseg.data.faults import LayoutError, Refuse, stop
 from semiseg.data.layouts.description import Description, read_description
 from semiseg.data.layouts.scans import SCAN_SUFFIXES, are_numbered, by_case, listed_parts, refuse_orphans, scan_files
 from semiseg.errors import DataError
@@ -19,23 +20,23 @@ def matches(folder: Path) -> bool:
     return (folder / "images").is_dir()
 
 
-def load(folder: Path) -> Dataset:
+def load(folder: Path, refuse: Refuse = stop) -> Dataset:
     """An image without a label of the same name is unlabelled; without lists every case is for training.
 
     Several modalities are told apart by `_0000`, `_0001`, ... behind the case's name, which its label does not have.
     """
     description = read_description(folder / "dataset.yaml")
-    return description.dataset(folder.resolve().name, *listed_parts(folder, _cases(folder, description)))
+    return description.dataset(folder.resolve().name, *listed_parts(folder, _cases(folder, description, refuse), refuse), refuse=refuse)
 
 
-def _cases(folder: Path, description: Description) -> dict[str, Case]:
-    images, labels = scan_files(folder / "images"), scan_files(folder / "labels")
+def _cases(folder: Path, description: Description, refuse: Refuse) -> dict[str, Case]:
+    images, labels = scan_files(folder / "images", refuse), scan_files(folder / "labels", refuse)
     if not images:
         raise DataError(f"{folder / 'images'}: holds no scans; expected files that end with {', '.join(SCAN_SUFFIXES)}.")
     several = are_numbered(images, labels)
-    scans = by_case(images) if several else {name: (path,) for name, path in images.items()}
-    refuse_orphans(labels, scans)
+    scans = by_case(images, refuse) if several else {name: (path,) for name, path in images.items()}
+    refuse_orphans(labels, scans, refuse)
     strangers = [name for name in description.groups if name not in scans]
-    if strangers:
-        raise DataError(f"{folder / 'dataset.yaml'}: groups name '{strangers[0]}', which is not in images/.")
+    for name in strangers:
+        refuse(LayoutError("unknown name", f"{folder / 'dataset.yaml'}: groups name '{name}', which is not in images/. Correct the name."))
     return {name: Case(name, paths, labels.get(name), group=description.groups.get(name, "")) for name, paths in scans.items()}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from semiseg.case import Case
+from semiseg.data.faults import LayoutError, Refuse, stop
 from semiseg.data.formats import SUFFIXES, case_name, h5
 from semiseg.data.formats.common import suffix
 from semiseg.data.lists import read_list
-from semiseg.errors import DataError
 
 SCAN_SUFFIXES = tuple(s for s in SUFFIXES if s not in h5.SUFFIXES)
 """An h5 file holds image and label together, so that it needs no folder of labels."""
@@ -18,7 +18,7 @@ NUMBERED = re.compile(r"(.+)_(\d{4})")
 PARTS = ("train", "val", "test")
 
 
-def scan_files(folder: Path) -> dict[str, Path]:
+def scan_files(folder: Path, refuse: Refuse = stop) -> dict[str, Path]:
     """File name without its format -> file, sorted. Hidden files are passed over; a folder that does not exist has none.
 
     Raises:
@@ -30,7 +30,7 @@ def scan_files(folder: Path) -> dict[str, Path]:
             continue
         other = scans.setdefault(case_name(path), path)
         if other != path:
-            raise DataError(f"{path}: {other.name} has the same case id '{case_name(path)}'. Keep one of them.")
+            refuse(LayoutError("two files", f"{path}: {other.name} has the same case id '{case_name(path)}'. Keep one of them."))
     return dict(sorted(scans.items()))
 
 
@@ -42,7 +42,7 @@ def are_numbered(names: Iterable[str], labels: Iterable[str]) -> bool:
     return bool(labels) and all(matched) and labels <= cases
 
 
-def by_case(images: Mapping[str, Path]) -> dict[str, tuple[Path, ...]]:
+def by_case(images: Mapping[str, Path], refuse: Refuse = stop) -> dict[str, tuple[Path, ...]]:
     """Case -> its modalities in the order of their numbers, from images that are all numbered.
 
     Raises:
@@ -52,12 +52,15 @@ def by_case(images: Mapping[str, Path]) -> dict[str, tuple[Path, ...]]:
     for name, path in images.items():
         match = NUMBERED.fullmatch(name)
         if match is None:
-            raise DataError(f"{path}: the name has no modality; expected for instance {name}_0000{suffix(path)}.")
+            message = f"{path}: the name has no modality; expected for instance {name}_0000{suffix(path)}. Rename it, or take it away."
+            refuse(LayoutError("unknown name", message))
+            continue
         found.setdefault(match[1], {})[match[2]] = path
-    return {case: complete(case, files, sorted({number for other in found.values() for number in other})) for case, files in found.items()}
+    numbers = sorted({number for files in found.values() for number in files})
+    return {case: complete(case, files, numbers, refuse) for case, files in found.items()}
 
 
-def complete(case: str, files: Mapping[str, Path], modalities: Iterable[str]) -> tuple[Path, ...]:
+def complete(case: str, files: Mapping[str, Path], modalities: Sequence[str], refuse: Refuse = stop) -> tuple[Path, ...]:
     """The files of all `modalities`, in their order.
 
     Raises:
@@ -66,21 +69,23 @@ def complete(case: str, files: Mapping[str, Path], modalities: Iterable[str]) ->
     missing = [modality for modality in modalities if modality not in files]
     if missing:
         folder = next(iter(files.values())).parent
-        raise DataError(f"{folder}: case '{case}' has no modality {', '.join(missing)}, which others have. Add it, or leave the case out.")
-    return tuple(files[modality] for modality in modalities)
+        message = f"{folder}: case '{case}' has no modality {', '.join(missing)}, which others have. Add it, or leave the case out."
+        refuse(LayoutError("missing modality", message, case))
+    return tuple(files[modality] for modality in modalities if modality in files)
 
 
-def refuse_orphans(labels: Mapping[str, Path], cases: Mapping[str, object]) -> None:
-    """Raises DataError where a label has no image."""
+def refuse_orphans(labels: Mapping[str, Path], cases: Mapping[str, object], refuse: Refuse = stop) -> None:
+    """Refuses labels that have no image."""
     orphans = [path for name, path in labels.items() if name not in cases]
-    if orphans:
-        raise DataError(
-            f"{orphans[0]}: label without an image ({len(orphans)} of {len(labels)} labels). "
-            f"A label is named as its image is: '{orphans[0].name}'."
-        )
+    count = f"{len(orphans)} of {len(labels)} labels"
+    for path in orphans:
+        message = f"{path}: label without an image ({count}). A label is named as its image is: '{path.name}'."
+        refuse(LayoutError("orphan label", message))
 
 
-def listed_parts(folder: Path, cases: Mapping[str, Case]) -> tuple[tuple[Case, ...], tuple[Case, ...], tuple[Case, ...]]:
+def listed_parts(
+    folder: Path, cases: Mapping[str, Case], refuse: Refuse = stop
+) -> tuple[tuple[Case, ...], tuple[Case, ...], tuple[Case, ...]]:
     """Training, validation and test cases by `train.list`, `val.list` and `test.list`, where there are any.
 
     A case that is on none of the lists is left out; without `train.list`, training takes what no list names.
@@ -88,18 +93,19 @@ def listed_parts(folder: Path, cases: Mapping[str, Case]) -> tuple[tuple[Case, .
     Raises:
         DataError: a list names a case that is not there.
     """
-    train, validation, test = (_listed(folder / f"{part}.list", cases) for part in PARTS)
+    train, validation, test = (_listed(folder / f"{part}.list", cases, refuse) for part in PARTS)
     if train is None:
         held_out = {case.id for part in (validation, test) for case in part or ()}
         train = tuple(case for case in cases.values() if case.id not in held_out)
     return train, validation or (), test or ()
 
 
-def _listed(path: Path, cases: Mapping[str, Case]) -> tuple[Case, ...] | None:
+def _listed(path: Path, cases: Mapping[str, Case], refuse: Refuse) -> tuple[Case, ...] | None:
     if not path.is_file():
         return None
     ids = read_list(path)
     missing = [name for name in ids if name not in cases]
-    if missing:
-        raise DataError(f"{path}: names '{missing[0]}', for which there is no scan ({len(missing)} of {len(ids)} are missing).")
-    return tuple(cases[name] for name in ids)
+    for name in missing:
+        message = f"{path}: names '{name}', for which there is no scan ({len(missing)} of {len(ids)} are missing)."
+        refuse(LayoutError("unknown name", f"{message} Add the scan, or take the name out."))
+    return tuple(cases[name] for name in ids if name in cases)
