@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from semiseg.cli.methods import in_words, method_facts, setting_facts, shown
+from semiseg.cli.methods import in_words, method_facts, networks, passes, setting_facts, shown
 from semiseg.methods import METHODS, Method
 
 FOLDER = Path(__file__).parents[1] / "docs" / "methods"
@@ -25,7 +25,8 @@ def page(name: str, method: type[Method[Any]]) -> str:
     title = f"<!-- written by `make docs` from src/{method.__module__.replace('.', '/')}.py -->\n\n# {method.title}\n"
     facts = method_facts(name, method)
     size = f"{in_words(facts['parameters'])} parameters in 2D / 3D, with the published network, 1 channel and 2 classes."
-    source = f"{method.paper}.\n\n{size}\n"
+    cost = f"Encoders + decoders that learn: {networks(facts)}. Passes over the images of a step: {passes(facts)}."
+    source = f"{method.paper}.\n\n{size} {cost}\n"
     command = f"```console\n$ semiseg train scans/ --labeled 8 --method {name}\n```\n"
     parts = [title, source, command, f"{inspect.getdoc(method)}\n", settings_section(method)]
     return "\n".join([*parts, *released_section(method)])
@@ -51,9 +52,13 @@ def released_section(method: type[Method[Any]]) -> list[str]:
 
 def with_table(index: str) -> str:
     """The text of the index with its table of all methods brought up to date."""
-    rows = [(f"[{method.title}]({name}.md)", f"`{name}`", method.paper) for name, method in METHODS.items()]
+    facts = {name: method_facts(name, method) for name, method in METHODS.items()}
+    rows = [
+        (f"[{method.title}]({name}.md)", f"`{name}`", networks(facts[name]), passes(facts[name]), method.paper)
+        for name, method in METHODS.items()
+    ]
     before, rest = index.split(BEGIN)
-    return f"{before}{BEGIN}\n{table(('method', 'name', 'paper'), rows)}\n{END}{rest.split(END)[1]}"
+    return f"{before}{BEGIN}\n{table(('method', 'name', 'networks', 'passes', 'paper'), rows)}\n{END}{rest.split(END)[1]}"
 
 
 def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -21,7 +22,11 @@ EXAMPLE_PATCH = 64
 def methods(
     name: Annotated[str | None, typer.Argument(help="One method, for its settings.", show_default=False)] = None, as_json: AsJson = False
 ) -> None:
-    """List the methods, or the settings of one (a listed one, or `module:Class`)."""
+    """List the methods, or the settings of one (a listed one, or `module:Class`).
+
+    Networks are encoders + decoders that learn; passes a step are how often these run over the step's images, encoders + decoders,
+    teachers included.
+    """
     from semiseg.methods import METHODS, find_method
 
     if name is None:
@@ -31,8 +36,8 @@ def methods(
         else:
             print_table(
                 "",
-                ("name", "year", "parameters 2D / 3D", "paper"),
-                [(f["name"], str(f["year"]), in_words(f["parameters"]), f["paper"]) for f in facts],
+                ("name", "year", "networks", "passes a step", "parameters 2D / 3D", "paper"),
+                [(f["name"], str(f["year"]), networks(f), passes(f), in_words(f["parameters"]), f["paper"]) for f in facts],
             )
         return
     method = find_method(name)
@@ -45,15 +50,25 @@ def describe(facts: dict[str, Any], method: type[Method[Any]], as_json: bool) ->
     if as_json:
         print_json({**facts, "settings": settings})
         return
-    print_text(f"{facts['title']} ({facts['name']}): {facts['paper']}\nparameters 2D / 3D: {in_words(facts['parameters'])}\n")
+    print_text(f"{facts['title']} ({facts['name']}): {facts['paper']}")
+    print_text(f"parameters 2D / 3D: {in_words(facts['parameters'])}; networks: {networks(facts)}; passes a step: {passes(facts)}\n")
     rows = [(s["name"], shown(s["default"]), f"{s['description']} [{s['allowed']}]") for s in settings]
     print_table("Change one with --set settings.NAME=VALUE", ("setting", "default", "meaning [allowed]"), rows)
 
 
 def method_facts(name: str, method: type[Method[Any]]) -> dict[str, Any]:
-    """Name, source and size of a method."""
+    """Name, source, size and cost of a method."""
+    from semiseg.methods.footprint import footprint
+
     parameters = {f"{dimensions}D": count_parameters(method, dimensions) for dimensions in (2, 3)}
-    return {"name": name, "title": method.title, "paper": method.paper, "year": method.year, "parameters": parameters}
+    return {
+        "name": name,
+        "title": method.title,
+        "paper": method.paper,
+        "year": method.year,
+        "parameters": parameters,
+        **asdict(footprint(method)),
+    }
 
 
 def count_parameters(method: type[Method[Any]], dimensions: int) -> int | None:
@@ -70,6 +85,16 @@ def count_parameters(method: type[Method[Any]], dimensions: int) -> int | None:
     except SettingsError:
         return None
     return sum(parameter.numel() for parameter in built.parameters() if parameter.requires_grad)
+
+
+def networks(facts: dict[str, Any]) -> str:
+    """What learns by gradients: `1 + 2` for one encoder and two decoders."""
+    return f"{facts['encoders']} + {facts['decoders']}"
+
+
+def passes(facts: dict[str, Any]) -> str:
+    """How often a step runs encoders and decoders over its images."""
+    return f"{facts['passes']:g} + {facts['decoder_passes']:g}"
 
 
 def in_words(parameters: dict[str, int | None]) -> str:
