@@ -26,13 +26,24 @@ class Channel:
         return f"{self.path}[{self.index}]"
 
 
-Source = Path | Channel | Array
-"""Where voxels come from: a file, one channel of a file, or an array that is in memory already."""
+@dataclass(frozen=True)
+class OnScan:
+    """A label file that is laid on the grid of its scan by where both lie: its own may run the other way, or leave slices out."""
+
+    path: Path
+    scan: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+Source = Path | Channel | OnScan | Array
+"""Where voxels come from: a file or a folder (a DICOM series), a part of one, or an array that is in memory already."""
 
 
 def file_of(source: Source) -> Path | None:
     """The file that a source lies in; None for an array in memory."""
-    return source.path if isinstance(source, Channel) else source if isinstance(source, Path) else None
+    return source.path if isinstance(source, Channel | OnScan) else source if isinstance(source, Path) else None
 
 
 IGNORE = -1

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from semiseg.case import Array, Channel, Geometry, Source
-from semiseg.data.formats import h5, itk, nifti, picture
+import numpy as np
+
+from semiseg.case import Array, Channel, Geometry, OnScan, Source, file_of
+from semiseg.data.formats import dicom, dicom_seg, dicom_seg_writer, h5, itk, nifti, picture
 from semiseg.data.formats.common import (
     case_name,
     checked_image,
@@ -18,6 +20,7 @@ from semiseg.data.formats.common import (
     smallest_type,
     suffix,
 )
+from semiseg.data.formats.placing import placed
 from semiseg.errors import DataError
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "channels_of",
     "describe",
     "image_reader",
+    "label_source",
     "map_suffix",
     "mask_suffix",
     "read_header",
@@ -36,10 +40,12 @@ __all__ = [
     "write_label",
 ]
 
-READERS: dict[str, ModuleType] = {s: module for module in (nifti, itk, picture, h5) for s in module.SUFFIXES}
+READERS: dict[str, ModuleType] = {s: module for module in (nifti, itk, dicom, picture, h5) for s in module.SUFFIXES}
 SUFFIXES = tuple(READERS)
 WRITERS: dict[str, ModuleType] = {s: module for module in (nifti, itk) for s in module.SUFFIXES} | dict.fromkeys(picture.LOSSLESS, picture)
 del WRITERS[".mhd"]  # two files, the header naming the other: not to be renamed when complete
+SEGMENTATION = ".dcm"
+"""Of a DICOM-SEG, which is written for a DICOM series alone."""
 
 
 def read_image(source: Source) -> tuple[Array, Geometry]:
@@ -50,6 +56,8 @@ def read_image(source: Source) -> tuple[Array, Geometry]:
     """
     if isinstance(source, Channel):
         return image_reader()(source)
+    if isinstance(source, OnScan):
+        return read_image(source.path)
     array, geometry = _reader(source).read_image(source) if isinstance(source, Path) else (source, Geometry(known=False))
     return checked_image(array, source), geometry
 
@@ -84,8 +92,10 @@ def read_label(source: Source) -> tuple[Array, Geometry]:
     """
     if isinstance(source, Channel):
         array, geometry = read_image(source)
+    elif isinstance(source, OnScan):
+        return _laid(*read_label(source.path), source)
     else:
-        array, geometry = _reader(source).read_label(source) if isinstance(source, Path) else (source, Geometry(known=False))
+        array, geometry = _label_reader(source).read_label(source) if isinstance(source, Path) else (source, Geometry(known=False))
     return checked_label(array, source), geometry
 
 
@@ -95,6 +105,8 @@ def read_header(source: Source) -> tuple[tuple[int, ...], Geometry]:
         shape, geometry = _reader(source.path).read_header(source.path)
         _check_channel(shape, source)
         return checked_shape(shape[:3], source), geometry
+    if isinstance(source, OnScan):
+        return read_label_header(source)
     shape, geometry = _reader(source).read_header(source) if isinstance(source, Path) else (source.shape, Geometry(known=False))
     return checked_shape(shape, source), geometry
 
@@ -110,6 +122,12 @@ def channels_of(path: Path) -> tuple[Source, ...]:
 
 def read_label_header(source: Source) -> tuple[tuple[int, ...], Geometry]:
     """Shape and geometry of a label map, without its voxels."""
+    if isinstance(source, OnScan):
+        shape, geometry = read_label_header(source.path)
+        empty, geometry = _laid(np.zeros(shape, np.uint8), geometry, source)
+        return empty.shape, geometry
+    if isinstance(source, Path) and _label_reader(source) is dicom_seg:
+        return dicom_seg.read_header(source)
     if isinstance(source, Path) and suffix(source) in h5.SUFFIXES:
         shape, geometry = h5.read_header(source, "label")
         return checked_shape(shape, source), geometry
@@ -130,11 +148,17 @@ def write_label(path: Path, labels: Array, geometry: Geometry, source: Source | 
         DataError: the suffix is none of a format that holds label maps, the format cannot hold this one, or a value does not fit int16.
     """
     writer = WRITERS.get(suffix(path))
-    if writer is None:
-        raise DataError(f"{path}: masks are not written in this format; expected one of {', '.join(WRITERS)}.")
+    series = None if source is None else file_of(source)
+    if writer is None and suffix(path) != SEGMENTATION:
+        raise DataError(f"{path}: masks are not written in this format; expected one of {', '.join([*WRITERS, SEGMENTATION])}.")
     integers = labels.astype(smallest_type(labels, path))
     with complete_or_not_at_all(path) as partial:
-        writer.write_label(partial, integers, geometry)
+        if writer is not None:
+            writer.write_label(partial, integers, geometry)
+        elif series is None:
+            raise DataError(f"{path}: a DICOM-SEG belongs to a DICOM series, and the scan is none. Write NIfTI (.nii.gz).")
+        else:
+            dicom_seg_writer.write_label(partial, integers, geometry, series, classes)
 
 
 def mask_suffix(source: Path) -> str:
@@ -142,6 +166,8 @@ def mask_suffix(source: Path) -> str:
     own = suffix(source)
     if own in WRITERS:
         return own
+    if _is_dicom(source):
+        return SEGMENTATION
     return {".mhd": ".mha", **dict.fromkeys(picture.LOSSY, ".png")}.get(own, ".nii.gz")
 
 
@@ -155,11 +181,36 @@ def _check_channel(shape: tuple[int, ...], source: Channel) -> None:
 def map_suffix(source: Path) -> str:
     """The suffix of a map of whole numbers on a scan's grid (uncertainty in percent): that of its mask, unless that holds classes alone."""
     own = mask_suffix(source)
-    return ".nii.gz" if own == ".dcm" else own
+    return ".nii.gz" if own == SEGMENTATION else own
+
+
+def label_source(label: Path, scan: Source) -> Source:
+    """How the label of a scan is to be read: on the scan's grid where one of the two is DICOM, as programs order slices differently."""
+    on = file_of(scan)
+    return OnScan(label, on) if on is not None and (_is_dicom(label) or _is_dicom(on)) else label
+
+
+def _laid(label: Array, geometry: Geometry, source: OnScan) -> tuple[Array, Geometry]:
+    """On the grid of the scan where that runs through the same points; else as it is, for whoever compares the two to refuse."""
+    shape, grid = read_header(source.scan)
+    if not (geometry.known and grid.known):
+        return label, geometry
+    on_scan = placed(label, geometry, shape, grid)
+    return (label, geometry) if on_scan is None else (on_scan, grid)
+
+
+def _is_dicom(path: Path) -> bool:
+    known = READERS.get(suffix(path))
+    return known is dicom or path.is_dir() or (known is None and dicom.is_dicom(path))
+
+
+def _label_reader(path: Path) -> ModuleType:
+    reader = _reader(path)
+    return dicom_seg if reader is dicom else reader
 
 
 def _reader(path: Path) -> ModuleType:
-    reader = READERS.get(suffix(path))
+    reader = dicom if _is_dicom(path) else READERS.get(suffix(path))
     if reader is None:
         raise DataError(f"{path}: files of this kind are not read; expected one of {', '.join(SUFFIXES)}. Convert it to NIfTI.")
     return reader

@@ -23,8 +23,8 @@ def suffix(path: Path) -> str:
 
 
 def case_name(path: Path) -> str:
-    """The file's name without its format: `a/scan.01.nii.gz` -> `scan.01`."""
-    return path.name[: len(path.name) - len(suffix(path))]
+    """The file's name without its format, `a/scan.01.nii.gz` -> `scan.01`; of a folder (a DICOM series) all of it."""
+    return path.name if path.is_dir() else path.name[: len(path.name) - len(suffix(path))]
 
 
 def describe(source: Source) -> str:
