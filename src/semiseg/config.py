@@ -69,6 +69,10 @@ class Inference(Section):
 
     stride: tuple[int, ...] = Field((), description="voxels between windows; half a patch if empty (published: LA 18, 18, 4)")
     batch: int = Field(4, ge=1, description="windows at a time")
+    flips: bool = Field(False, description="also predict each patch mirrored along its axes, and average: 4 times the work in 2D, 8 in 3D")
+    memory: float = Field(
+        1.0, gt=0, description="GiB for the probabilities that are summed up at a time; a scan that needs more is predicted in columns"
+    )
     largest_component: bool = Field(False, description="keep each class's largest component of the result (published: LA yes, ACDC no)")
 
 
