@@ -14,7 +14,8 @@ from torch import Tensor
 
 from semiseg.config import Run, make_run
 from semiseg.errors import DataError, RunFolderError
-from semiseg.inference.predictor import Predictor, load, uncertainty
+from semiseg.inference.predictor import Predictor, load
+from semiseg.inference.scores import uncertainty
 from semiseg.methods import Method, MethodSettings, Task
 from semiseg.run_folder import RunFolder
 

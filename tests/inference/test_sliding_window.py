@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from semiseg.errors import SettingsError
-from semiseg.inference.sliding_window import sliding_window, window_starts
+from semiseg.inference.sliding_window import Predict, sliding_window, window_starts
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "cml.json").read_text())["sliding_window"]
 SIDES = st.lists(st.tuples(st.integers(1, 14), st.integers(1, 9), st.integers(1, 9)), min_size=2, max_size=3)
@@ -26,6 +27,11 @@ def golden_image(shape: tuple[int, ...], k: int) -> Tensor:
     return torch.from_numpy((1.5 * np.sin(0.37 * (k + 1) + (1.7 + 0.013 * (k % 97)) * i)).astype(np.float32)).reshape(shape)
 
 
+def whole(predict: Predict, volume: Tensor, patch: Sequence[int], stride: Sequence[int], batch: int, axis: int = 0) -> Tensor:
+    """All slabs as one. (K, *S)"""
+    return torch.cat(list(sliding_window(predict, volume, patch, stride, batch, axis)), dim=axis + 1)
+
+
 def ramp_network(windows: Tensor) -> Tensor:
     """The golden toy: foreground logit = patch * linspace(0.5, 1.5) along the first axis, background logit 0."""
     logit = windows[:, 0] * torch.linspace(0.5, 1.5, windows.shape[2]).view(1, -1, 1, 1)
@@ -35,7 +41,7 @@ def ramp_network(windows: Tensor) -> Tensor:
 @pytest.mark.parametrize("entry", GOLDEN, ids=["larger than the patch", "smaller along one axis"])
 def test_agrees_with_the_released_code(entry: dict[str, Any]) -> None:
     image = golden_image(tuple(entry["image"]), entry["pattern_k"])
-    score = sliding_window(ramp_network, image[None], entry["patch"], entry["stride"], classes=2, batch=3)[1]
+    score = whole(ramp_network, image[None], entry["patch"], entry["stride"], batch=3)[1]
     assert list(score.shape) == entry["score"]["shape"]
     assert float(score.mean()) == pytest.approx(entry["score"]["mean"], abs=1e-6)
     assert float(score.std()) == pytest.approx(entry["score"]["std"], abs=1e-6)
@@ -70,7 +76,7 @@ def test_a_constant_network_gives_a_constant_map(sides: list[tuple[int, int, int
         assert len(windows) <= batch
         return torch.tensor([0.2, 0.3, 0.5]).view(3, *[1] * len(patch)).expand(len(windows), 3, *patch)
 
-    result = sliding_window(constant, torch.zeros(2, *shape), patch, stride, classes=3, batch=batch)
+    result = whole(constant, torch.zeros(2, *shape), patch, stride, batch=batch)
     assert result.shape == (3, *shape)
     for k, value in enumerate([0.2, 0.3, 0.5]):
         assert result[k].numpy() == pytest.approx(np.full(shape, value), abs=1e-6)
@@ -81,7 +87,7 @@ def test_a_constant_network_gives_a_constant_map(sides: list[tuple[int, int, int
 def test_a_voxelwise_network_sees_every_voxel_in_its_place(sides: list[tuple[int, int, int]]) -> None:
     shape, patch, stride = (tuple(column) for column in zip(*[(side, p, min(s, p)) for side, p, s in sides], strict=True))
     volume = torch.arange(1.0, 1 + math.prod(shape)).reshape(1, *shape)
-    result = sliding_window(lambda windows: windows, volume, patch, stride, classes=1, batch=4)
+    result = whole(lambda windows: windows, volume, patch, stride, batch=4)
     assert torch.allclose(result, volume)
 
 
@@ -92,7 +98,7 @@ def test_padding_is_symmetric_with_the_odd_voxel_at_the_end() -> None:
         seen.append(windows)
         return windows
 
-    sliding_window(remember, torch.ones(1, 2, 5), (5, 5), (1, 1), classes=1, batch=1)
+    whole(remember, torch.ones(1, 2, 5), (5, 5), (1, 1), batch=1)
     assert seen[0][0, 0, :, 0].tolist() == [0, 1, 1, 0, 0]  # 3 rows lack: 1 before, 2 after
 
 
@@ -102,11 +108,65 @@ def test_overlaps_are_uniform_averages() -> None:
     def count(windows: Tensor) -> Tensor:
         return torch.full_like(windows, next(calls))
 
-    result = sliding_window(count, torch.zeros(1, 4, 4), (2, 4), (1, 4), classes=1, batch=1)
+    result = whole(count, torch.arange(16.0).view(1, 4, 4), (2, 4), (1, 4), batch=1)
     assert result[0, :, 0].tolist() == [0.0, 0.5, 2.5, 4.0]  # windows at rows 0, 1, 2 say 0, 1, 4
 
 
 @pytest.mark.parametrize("stride", [(3, 2), (0, 2), (2,)])
 def test_a_stride_that_leaves_voxels_out_is_refused(stride: tuple[int, ...]) -> None:
     with pytest.raises(SettingsError, match=r"inference.stride: .* does not suit patch \(2, 2\)"):
-        sliding_window(lambda windows: windows, torch.zeros(1, 4, 4), (2, 2), stride, classes=1, batch=1)
+        whole(lambda windows: windows, torch.zeros(1, 4, 4), (2, 2), stride, batch=1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SIDES, st.integers(1, 5), st.data())
+def test_a_part_of_a_scan_is_predicted_as_in_the_whole(sides: list[tuple[int, int, int]], batch: int, data: st.DataObject) -> None:
+    shape, patch, stride = (tuple(column) for column in zip(*[(side, p, min(s, p)) for side, p, s in sides], strict=True))
+    volume = torch.from_numpy(np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32))
+    place = torch.linspace(0, 1, math.prod(patch)).view(1, 1, *patch)
+
+    def positional(windows: Tensor) -> Tensor:
+        return torch.cat([windows * place, windows + place], dim=1)
+
+    expected = whole(positional, volume, patch, stride, batch)
+    axis = data.draw(st.integers(0, len(shape) - 1))
+    part = [sorted(data.draw(st.lists(st.integers(0, side), min_size=2, max_size=2, unique=True))) for side in shape]
+    slabs = list(sliding_window(positional, volume, patch, stride, batch, axis, [(low, high) for low, high in part]))
+    found = torch.cat(slabs, dim=axis + 1)
+    if axis == 0:
+        assert torch.equal(found, expected[(slice(None), *[slice(*span) for span in part])])  # bit for bit
+    else:
+        assert torch.allclose(found, expected[(slice(None), *[slice(*span) for span in part])], atol=1e-6)  # summed in another order
+
+
+def test_no_more_than_a_patch_and_a_stride_of_rows_is_held() -> None:
+    held: list[int] = []
+
+    def remember(windows: Tensor) -> Tensor:
+        held.append(int(windows[0, 0, 0, 0]))  # the window's first row
+        return windows
+
+    volume = torch.arange(100.0).view(1, 100, 1).expand(1, 100, 6)
+    given_out = 0
+    for slab in sliding_window(remember, volume, (10, 6), (4, 6), batch=1):
+        assert torch.equal(slab[0, :, 0], torch.arange(float(given_out), given_out + slab.shape[1]))
+        given_out += slab.shape[1]
+        assert held[-1] + 10 - given_out <= 10  # what the last window reached, and is not given out
+    assert given_out == 100
+
+
+def test_windows_of_one_value_are_predicted_once() -> None:
+    seen: list[int] = []
+
+    def remember(windows: Tensor) -> Tensor:
+        seen.append(len(windows))
+        return 2 * windows
+
+    volume = torch.zeros(1, 40, 4)
+    volume[0, 16:20] = torch.arange(16.0).view(4, 4)
+    assert torch.equal(whole(remember, volume, (4, 4), (4, 4), batch=1), 2 * volume)
+    assert seen == [1, 1]  # one of zeros, and the one that is not; eight more of zeros
+    seen.clear()
+    volume[0, 20:24] = 1
+    assert torch.equal(whole(remember, volume, (4, 4), (4, 4), batch=4), 2 * volume)
+    assert seen == [4, 2]  # the first batch is all zeros; of the second zeros are known

@@ -1,9 +1,9 @@
-"""Predicts one scan with a trained method: labels, and on request probabilities and uncertainty, on the scan's own grid."""
+"""Predicts scans with one trained method or several: labels, and on request probabilities and uncertainty, on the scan's own grid."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semiseg.case import Array, Channel, Geometry, Source
+from semiseg.case import Array, Geometry, Source
 from semiseg.config import Run
-from semiseg.data.formats import describe, read_images
-from semiseg.data.prepare import nearest, prepare_image
-from semiseg.devices import Precision, autocast, pick_device, pick_precision
-from semiseg.errors import DataError
+from semiseg.devices import Precision, pick_device, pick_precision
+from semiseg.errors import SettingsError
 from semiseg.functional.pseudo_labels import largest_components
-from semiseg.inference.sliding_window import sliding_window
+from semiseg.inference.scan import Scan, read_scan
+from semiseg.inference.scores import CHANNELS_LAST, Pieces, make_pieces, scores, spread
 from semiseg.methods import Method
 from semiseg.run_folder import RunFolder
 
-CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
+Convert = Callable[[Tensor], Tensor]
+"""Probabilities and uncertainty (float32, 0..1) in the type that they are kept in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +33,8 @@ class Prediction:
         labels: (*S) uint8, 0 the background.
         geometry: the scan's own.
         probabilities: (K, *S) float16, background included; where maps were asked for.
-        uncertainty: (*S) float16 in 0..1, where maps were asked for. Of a method with several views (CML): how far their foreground
-            probabilities lie apart; of others: 1 - the highest probability.
+        uncertainty: (*S) float16 in 0..1, where maps were asked for. Of several runs, and of a method with several views (CML): how far
+            their foreground probabilities lie apart; of others: 1 - the highest probability.
     """
 
     labels: Array
@@ -45,15 +45,19 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A trained method and how it is applied. `load` makes one from a run folder."""
+    """A trained method and how it is applied; `others` are averaged with it. `load` makes one from run folders.
+
+    What concerns the result and not a method (the largest component, memory) is as in the first one's run.
+    """
 
     run: Run
     method: Method[Any]
     device: torch.device
     precision: Precision
+    others: tuple[Predictor, ...] = ()
 
     def predict(self, source: Source | Sequence[Source], spacing: tuple[float, ...] | None = None, maps: bool = False) -> Prediction:
-        """Predict one scan. Puts the method in eval mode.
+        """Predict one scan. Puts the methods in eval mode.
 
         Args:
             source: a file or an array (*S); one for each modality where the model has several.
@@ -63,102 +67,93 @@ class Predictor:
         Raises:
             DataError: unreadable files, modalities that do not match, or a scan of another dimension than the model's.
         """
-        sources = (source,) if isinstance(source, Path | Channel | np.ndarray) else tuple(source)
-        image, geometry = self._read(sources, spacing)
-        self.method.eval()
-        try:
-            prepared = torch.from_numpy(prepare_image(image, self.run.preparation)).to(self.device)
-        except DataError as error:
-            raise DataError(f"{describe(sources[0])}: {error}") from error
-        scores = self._scores(prepared, maps)  # (K, *S), and the uncertainty behind them
+        sources = tuple(source) if isinstance(source, list | tuple) else (source,)
+        return self.answer(self.read(sources, spacing), Tensor.half if maps else None)
+
+    def read(self, sources: Sequence[Source], spacing: tuple[float, ...] | None = None) -> Scan:
+        """The first half of `predict`: read and prepare, which needs neither the methods nor their device."""
+        return read_scan(sources, spacing, [member.run for member in self.members])
+
+    def answer(self, scan: Scan, maps: Convert | None = None) -> Prediction:
+        """The second half of `predict`. `maps`: the type that probabilities and uncertainty are kept in; None keeps none."""
+        for member in self.members:
+            member.method.eval()
         classes = len(self.run.data.classes) + 1
-        labels = self._restored(scores[:classes].argmax(0).to(torch.uint8), image.shape[1:])
+        labels: Array = np.empty(scan.shape, np.uint8)
+        kept: Array | None = None
+        for place, values in self._slabs(scan, classes, maps is not None):
+            labels[place] = values[:classes].argmax(0).to(torch.uint8).cpu().numpy()
+            if maps is not None:
+                converted = maps(values).cpu().numpy()
+                kept = np.empty((classes + 1, *scan.shape), converted.dtype) if kept is None else kept
+                kept[(slice(None), *place)] = converted
         if self.run.inference.largest_component:
             labels = largest_components(labels, classes)
-        if not maps:
-            return Prediction(labels, geometry)
-        on_scan = self._restored(scores.half(), image.shape[1:])
-        return Prediction(labels, geometry, on_scan[:classes], on_scan[classes])
+        if kept is None:
+            return Prediction(labels, scan.geometry)
+        return Prediction(labels, scan.geometry, kept[:classes], kept[classes])
 
-    def _read(self, sources: Sequence[Source], spacing: tuple[float, ...] | None) -> tuple[Array, Geometry]:
-        """All modalities (C, *S) and the first one's geometry."""
-        scans = read_images(sources)
-        image, geometry, name = scans[0][0], scans[0][1], describe(sources[0])
-        if len(scans) != self.run.data.channels:
-            raise DataError(f"{name}: {len(scans)} modalities were given; the model expects {self.run.data.channels}.")
-        if any(other.shape != image.shape for other, _ in scans):
-            raise DataError(f"{name}: the modalities have shapes {[other.shape for other, _ in scans]}; resample them to one grid.")
-        if image.ndim < len(self.run.training.patch):
-            raise DataError(f"{name}: is 2D, and the model is 3D. Stack the slices to a volume, or use a 2D model.")
-        if image.ndim > len(self.run.training.patch) and self.run.preparation.slice_axis is None:
-            raise DataError(
-                f"{name}: is 3D, and the model is 2D. Say in the run's run.yaml which axis to cut: preparation.slice_axis: 0, 1 or 2."
-            )
-        if spacing is not None and not geometry.known:
-            geometry = Geometry.from_spacing(spacing)
-        return np.stack([scan for scan, _ in scans]), geometry
+    @property
+    def members(self) -> tuple[Predictor, ...]:
+        """All methods that are averaged."""
+        return (self, *self.others)
 
-    def _scores(self, image: Tensor, maps: bool) -> Tensor:
-        """(C, *S) -> probabilities (K, *S), with `maps` the uncertainty behind them."""
-        patch, stride = self.run.training.patch, self.run.inference.stride
-        stride = stride or tuple(max(side // 2, 1) for side in patch)
-        classes = len(self.run.data.classes) + 1
-        axis = self.run.preparation.slice_axis if image.ndim - 1 > len(patch) else None
-        if axis is not None:  # a slice is a window of one voxel along its axis
-            patch, stride = (*patch[:axis], 1, *patch[axis:]), (*stride[:axis], 1, *stride[axis:])
-
-        def predict(windows: Tensor) -> Tensor:
-            if axis is None:
-                return self._window_scores(windows, maps)
-            return self._window_scores(windows.squeeze(axis + 2), maps).unsqueeze(axis + 2)
-
-        return sliding_window(predict, image, patch, stride, classes + maps, self.run.inference.batch)
-
-    def _window_scores(self, windows: Tensor, maps: bool) -> Tensor:
-        """(B, C, *P) -> (B, K, *P) probabilities, with `maps` the uncertainty as one more."""
-        windows = windows.contiguous(memory_format=CHANNELS_LAST[windows.ndim - 2])
-        with autocast(self.precision, self.device):
-            logits = self.method.predict_logits(windows)
-            views = self.method.predict_views(windows) if maps else []
-        probabilities = logits.float().softmax(1)
-        if not maps:
-            return probabilities
-        return torch.cat([probabilities, uncertainty(probabilities, views)], dim=1)
-
-    def _restored(self, values: Tensor, shape: Sequence[int]) -> Array:
-        """Values (..., *S) of the prepared scan on the grid of the scan itself, by nearest neighbour, on the host."""
-        for axis, size in enumerate(reversed(shape), start=1):
-            if values.shape[-axis] != size:
-                values = values.index_select(-axis, torch.from_numpy(nearest(values.shape[-axis], size)).to(values.device))
-        return values.cpu().numpy()
+    def _slabs(self, scan: Scan, classes: int, maps: bool) -> Iterator[tuple[tuple[slice, ...], Tensor]]:
+        """Where in the scan, and the mean probabilities (K, *S) there, with `maps` the uncertainty behind them."""
+        shapes = [image.shape[1:] for image in scan.prepared]
+        pieces = make_pieces(scan.shape, list(zip([member.run for member in self.members], shapes, strict=True)), classes + maps)
+        alone = not self.others
+        for column in pieces.columns:
+            streams = [
+                scores(member, image, scan.shape, pieces, column, maps and alone)
+                for member, image in zip(self.members, scan.prepared, strict=True)
+            ]
+            for k, slabs in enumerate(zip(*streams, strict=True)):
+                values = slabs[0] if alone else _mean(slabs, maps)
+                yield _place(scan.shape, pieces, column, k), values
 
 
-def uncertainty(probabilities: Tensor, views: Sequence[Tensor]) -> Tensor:
-    """How unsure the model is of each voxel: (B, 1, *P) in 0..1.
-
-    Args:
-        probabilities: (B, K, *P), of the method.
-        views: logits (B, K, *P) of each view. Of two or more: the span of their foreground probabilities; else 1 - the highest probability.
-    """
-    if len(views) < 2:
-        return 1 - probabilities.amax(1, keepdim=True)
-    foreground = torch.stack([1 - view.float().softmax(1)[:, :1] for view in views])
-    return foreground.amax(0) - foreground.amin(0)
+def _mean(slabs: Sequence[Tensor], maps: bool) -> Tensor:
+    """The mean of several methods' probabilities (K, *S), with `maps` how far apart their foreground ones lie behind it."""
+    total = torch.stack(list(slabs)).mean(0)
+    return torch.cat([total, spread([1 - slab[:1] for slab in slabs])]) if maps else total
 
 
-def load(run: Path, device: str = "auto") -> Predictor:
+def _place(shape: Sequence[int], pieces: Pieces, column: tuple[int, int], k: int) -> tuple[slice, ...]:
+    """Where slab k of a column lies in the scan."""
+    place = [slice(0, side) for side in shape]
+    place[pieces.across] = slice(*column)
+    place[pieces.axis] = slice(k * pieces.height, (k + 1) * pieces.height)
+    return tuple(place)
+
+
+def load(run: Path, device: str = "auto", others: Sequence[Path] = (), flips: bool | None = None) -> Predictor:
     """The model of a run folder, ready to predict.
 
     Args:
         run: the run folder.
         device: auto, cpu, cuda or mps.
+        others: further run folders; probabilities are the mean of all.
+        flips: whether each patch is also predicted mirrored along all axes, and averaged; None: as each run says.
 
     Raises:
         RunFolderError: no run folder, or without weights that fit.
-        SettingsError: the device is not there.
+        SettingsError: the device is not there, or the runs have other classes or modalities.
     """
-    folder, place = RunFolder.open(Path(run)), pick_device(device)
+    first, *rest = (_load_one(Path(folder), device, flips) for folder in (run, *others))
+    for folder, other in zip(others, rest, strict=True):
+        for name in ("classes", "channels"):
+            one, two = getattr(first.run.data, name), getattr(other.run.data, name)
+            if one != two:
+                raise SettingsError(f"{folder}: has {name} {two}, and {run} has {one}. Only runs with the same ones can be averaged.")
+    return replace(first, others=tuple(rest))
+
+
+def _load_one(run: Path, device: str, flips: bool | None) -> Predictor:
+    folder, place = RunFolder.open(run), pick_device(device)
     settings = folder.run()
+    if flips is not None:
+        settings = settings.model_copy(update={"inference": settings.inference.model_copy(update={"flips": flips})})
     method = settings.build()
     folder.load_weights(method)
     method.to(place).to(memory_format=CHANNELS_LAST[len(settings.training.patch)])  # type: ignore[call-overload]  # not in torch's stubs
