@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,22 +12,24 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from semiseg.case import Array, Case, Geometry
 from semiseg.cli import app
 from semiseg.data.dataset import Dataset
+from semiseg.data.faults import LayoutError
 from semiseg.data.folder import open_folder
 from semiseg.data.formats import write_label
 from semiseg.data.inspection import inspect
-from semiseg.errors import DataError
+from semiseg.data.look import Finding, digest, distinct
 
-SHAPE = (6, 7, 8)
+SHAPE = (12, 14, 16)
 
 
-def save(path: Path, voxels: Array, spacing: float = 1.0, shift: float = 0.0) -> None:
+def save(path: Path, voxels: Array, spacing: float = 1.0, shift: float = 0.0, flip: bool = False) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    affine = np.diag([spacing, spacing, 3 * spacing, 1])
+    affine = np.diag([-spacing if flip else spacing, spacing, 3 * spacing, 1])
     affine[0, 3] = shift
     nibabel.save(nibabel.Nifti1Image(voxels, affine), path)
 
@@ -34,73 +38,125 @@ def noise(seed: int) -> Array:
     return np.random.default_rng(seed).normal(size=SHAPE).astype(np.float32)
 
 
-def mask() -> Array:
+def mask(seed: int = 0) -> Array:
     values = np.zeros(SHAPE, np.uint8)
-    values[2:4, 2:5, 3:6] = 1
+    values[2:6, 2:5, 3 : 6 + seed] = 1
     return values
+
+
+CASES = "abcdefghij"
+LABELED = CASES[:5]
 
 
 @pytest.fixture
 def clean(tmp_path: Path) -> Path:
-    """Scans a to f, the first four labelled, e for testing."""
-    for k, name in enumerate("abcdef"):
+    """Ten scans, the first five labelled, j for testing, b and c of one patient."""
+    for k, name in enumerate(CASES):
         save(tmp_path / "images" / f"{name}.nii.gz", noise(k))
-        if name in "abcd":
-            save(tmp_path / "labels" / f"{name}.nii.gz", mask())
-    (tmp_path / "test.list").write_text("e\n")
+        if name in LABELED:
+            save(tmp_path / "labels" / f"{name}.nii.gz", mask(k))
+    (tmp_path / "test.list").write_text("j\n")
+    (tmp_path / "dataset.yaml").write_text("classes: [organ]\ngroups: {b: patient, c: patient}\n")
     return tmp_path
+
+
+def found_in(folder: Path) -> list[Finding]:
+    """As the command does it."""
+    faults: list[LayoutError] = []
+    dataset = open_folder(folder, refuse=faults.append)
+    return inspect(dataset, faults=faults)
+
+
+def test_nothing_is_found_in_a_clean_set(clean: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    assert inspect(open_folder(clean), progress=lambda *done: calls.append(done)) == []
+    assert calls == [(k, 10) for k in range(1, 11)]
 
 
 def cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
 
-def test_nothing_is_found_in_a_clean_set(clean: Path) -> None:
-    calls: list[tuple[int, int]] = []
-    assert inspect(open_folder(clean), progress=lambda *done: calls.append(done)) == []
-    assert calls == [(k, 6) for k in range(1, 7)]
-
-
-def nan() -> Array:
-    voxels = noise(9)
-    voxels[0, 0, 0] = np.nan
+def with_value(value: float) -> Array:
+    voxels = noise(99)
+    voxels[0, 0, 0] = value
     return voxels
 
 
-FAULTS: list[tuple[str, Callable[[Path], object], tuple[str, str, str], str]] = [
-    ("image cut short", lambda f: cut_short(f / "images/b.nii.gz"), ("error", "file", "b"), "b.nii.gz: cannot be read to its end"),
-    ("image is no image", lambda f: (f / "images/b.nii.gz").write_text("x"), ("error", "file", "b"), "not a readable NIfTI"),
-    ("label cut short", lambda f: cut_short(f / "labels/b.nii.gz"), ("error", "file", "b"), "labels/b.nii.gz"),
-    ("NaN", lambda f: save(f / "images/b.nii.gz", nan()), ("error", "file", "b"), "1 of 336 voxels are NaN"),
-    ("beyond float32", lambda f: save(f / "images/b.nii.gz", noise(9).astype(float) * 1e300), ("error", "file", "b"), "NaN or infinite"),
-    ("4D", lambda f: save(f / "images/b.nii.gz", np.stack([noise(1)] * 2, -1)), ("error", "file", "b"), "4 axes"),
-    ("complex", lambda f: save(f / "images/b.nii.gz", noise(9).astype(np.complex64)), ("error", "file", "b"), "complex64"),
+def scan(folder: Path) -> Path:
+    return folder / "images" / "b.nii.gz"
+
+
+def label(folder: Path) -> Path:
+    return folder / "labels" / "b.nii.gz"
+
+
+def colored(folder: Path) -> None:
+    """A photograph among the scans."""
+    scan(folder).unlink()
+    pixels = np.random.default_rng(0).integers(0, 255, (12, 14, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(folder / "images" / "b.png")
+    label(folder).unlink()
+
+
+def empty_volume(path: Path) -> None:
+    save(path, noise(0)[:0])
+
+
+def no_spacing(path: Path) -> None:
+    """A header whose voxels have no size."""
+    image = nibabel.Nifti1Image(noise(0), None)
+    image.header["pixdim"][1:4] = 0
+    image.header["srow_x"] = image.header["srow_y"] = image.header["srow_z"] = 0
+    image.header["sform_code"], image.header["qform_code"] = 1, 0
+    path.write_bytes(gzip.compress(image.to_bytes()))
+
+
+WAYS_OUT = r"\b(add|Convert|copy|Copy|Export|Keep|leave|Leave|Map|needs|remove|Reorient|Replace|Resample|Save|take|expected one class)\b"
+Fault = tuple[str, Callable[[Path], object], tuple[str, str, str], str]
+FAULTS: list[Fault] = [
+    ("image is no image", lambda f: scan(f).write_text("x"), ("error", "file", "b"), "not a readable NIfTI file"),
+    ("image cut short", lambda f: cut_short(scan(f)), ("error", "file", "b"), "b.nii.gz: cannot be read to its end"),
+    ("label cut short", lambda f: cut_short(label(f)), ("error", "file", "b"), "labels/b.nii.gz: cannot be read to its end"),
+    ("NaN", lambda f: save(scan(f), with_value(np.nan)), ("error", "file", "b"), "1 of 2688 voxels are NaN or infinite"),
+    ("infinite", lambda f: save(scan(f), with_value(-np.inf)), ("error", "file", "b"), "1 of 2688 voxels are NaN or infinite"),
+    ("beyond float32", lambda f: save(scan(f), noise(9).astype(float) * 1e300), ("error", "file", "b"), "beyond the numbers of 32 bits"),
+    ("no voxels", lambda f: empty_volume(scan(f)), ("error", "file", "b"), "holds no voxels"),
+    ("no spacing", lambda f: no_spacing(scan(f)), ("error", "file", "b"), "places voxels nowhere"),
+    ("time series", lambda f: save(scan(f), np.stack([noise(1)] * 2, -1)), ("error", "file", "b"), "4 axes (12, 14, 16, 2)"),
+    ("complex", lambda f: save(scan(f), noise(9).astype(np.complex64)), ("error", "file", "b"), "complex64"),
+    ("colour picture", colored, ("error", "file", "b"), "b.png: is in colour"),
+    ("one value", lambda f: save(scan(f), np.ones(SHAPE, np.float32)), ("error", "constant", "b"), "all voxels have the value 1"),
+    ("label shape", lambda f: save(label(f), mask()[1:]), ("error", "grid", "b"), "shape (11, 14, 16) is not that of"),
+    ("label in 2D", lambda f: save(label(f), mask()[..., 3]), ("error", "grid", "b"), "has 2 axes (12, 14)"),
+    ("label elsewhere", lambda f: save(label(f), mask(9), shift=2), ("error", "grid", "b"), "differ by up to 2"),
+    ("label flipped", lambda f: save(label(f), mask(9), flip=True), ("error", "grid", "b"), "its axes run LAS, the image's RAS"),
+    ("label of 255", lambda f: save(label(f), 255 * mask()), ("error", "label values", "b"), "--label-map 255:0"),
+    ("label of -1", lambda f: save(label(f), -1 * mask().astype(np.int16)), ("error", "label values", "b"), "--label-map -1:0"),
+    ("label of 0.5", lambda f: save(label(f), mask() * np.float32(0.5)), ("error", "file", "b"), "not whole numbers"),
     (
-        "one value",
-        lambda f: save(f / "images/b.nii.gz", np.ones(SHAPE, np.float32)),
-        ("error", "constant", "b"),
-        "all voxels have one value",
-    ),
-    ("label shape", lambda f: save(f / "labels/b.nii.gz", mask()[1:]), ("error", "grid", "b"), "shape (5, 7, 8) is not that of"),
-    ("label elsewhere", lambda f: save(f / "labels/b.nii.gz", mask(), shift=2), ("error", "grid", "b"), "differ by up to 2"),
-    ("label flipped", lambda f: save(f / "labels/b.nii.gz", mask(), spacing=-1), ("error", "grid", "b"), "lies elsewhere"),
-    ("label of 255", lambda f: save(f / "labels/b.nii.gz", 255 * mask()), ("error", "label values", "b"), "--label-map 255:2"),
-    (
-        "label of -1",
-        lambda f: save(f / "labels/b.nii.gz", -1 * mask().astype(np.int16)),
+        "scan as label",
+        lambda f: save(label(f), (1000 * noise(1)).astype(np.int16)),
         ("error", "label values", "b"),
-        "--label-map -1:0",
+        "as a scan does. Was the scan saved as its label?",
     ),
-    ("label of 0.5", lambda f: save(f / "labels/b.nii.gz", mask() * np.float32(0.5)), ("error", "file", "b"), "not whole numbers"),
-    ("empty label", lambda f: save(f / "labels/b.nii.gz", 0 * mask()), ("warning", "empty label", "b"), "background alone"),
+    ("empty label", lambda f: save(label(f), 0 * mask()), ("warning", "empty label", "b"), "background alone"),
+    ("label of another", lambda f: save(label(f), mask(0)), ("warning", "duplicate", "b"), "is the same as"),
+    ("voxels of 3 mm", lambda f: save(f / "images/f.nii.gz", noise(99), 3), ("warning", "spacing", "f"), "3 x 3 x 9 mm, where 1 x 1 x 3"),
+    ("scout", lambda f: save(f / "images/f.nii.gz", noise(9)[..., :2]), ("warning", "size", "f"), "shows 12 x 14 x 6 mm"),
+    ("scan mirrored", lambda f: save(f / "images/f.nii.gz", noise(5), flip=True), ("warning", "orientation", "f"), "its axes run LAS"),
+    ("copy", lambda f: save(f / "images/f.nii.gz", noise(1)), ("warning", "duplicate", "f"), "same voxels as"),
+    ("copy in test", lambda f: save(f / "images/j.nii.gz", noise(1)), ("error", "duplicate", "j"), "which is for train, and this for test"),
+    ("label without image", lambda f: save(f / "labels/z.nii.gz", mask()), ("error", "orphan label", ""), "label without an image"),
+    ("two files of one name", lambda f: save(f / "images/a.nii", noise(0)), ("error", "two files", ""), "same case id 'a'"),
+    ("unknown name in a list", lambda f: (f / "test.list").write_text("j\ny\n"), ("error", "unknown name", ""), "names 'y'"),
+    ("in two lists", lambda f: (f / "train.list").write_text("\n".join(CASES)), ("error", "case twice", "j"), "more than once"),
     (
-        "voxels of 3 mm",
-        lambda f: save(f / "images/f.nii.gz", noise(9), spacing=3),
-        ("warning", "spacing", "f"),
-        "3 x 3 x 9 mm, where 1 x 1 x 3",
+        "patient in two parts",
+        lambda f: (f / "test.list").write_text("j\nc\n"),
+        ("error", "patient in two parts", "c"),
+        "'patient' has cases in both train and test",
     ),
-    ("copy", lambda f: save(f / "images/f.nii.gz", noise(1)), ("warning", "duplicate", "f"), "same voxels as b"),
-    ("copy in test", lambda f: save(f / "images/e.nii.gz", noise(1)), ("error", "duplicate", "e"), "which is for train, and this for test"),
 ]
 
 
@@ -109,25 +165,55 @@ def test_a_planted_fault_is_found_and_no_other(
     clean: Path, plant: Callable[[Path], object], expected: tuple[str, str, str], message: str
 ) -> None:
     plant(clean)
-    (found,) = inspect(open_folder(clean))
+    (found,) = found_in(clean)
     assert (found.severity, found.kind, found.case) == expected
     assert message in found.message
+    assert re.search(WAYS_OUT, found.message)
 
 
-STRUCTURE: list[tuple[str, Callable[[Path], object], str]] = [
-    ("orphan", lambda f: save(f / "labels/z.nii.gz", mask()), r"z\.nii\.gz: label without an image"),
-    ("two of one name", lambda f: save(f / "images/a.nii", noise(0)), "same case id 'a'"),
-    ("patient in two splits", lambda f: (f / "dataset.yaml").write_text("groups: {a: p, e: p}"), "'p' has cases in both train and test"),
-    ("unknown name in a list", lambda f: (f / "test.list").write_text("y\n"), "names 'y'"),
-    ("in two lists", lambda f: (f / "train.list").write_text("a\ne\n"), "e appears more than once"),
-]
+def test_missing_modalities_and_copied_ones_are_found_and_the_rest_is_checked(tmp_path: Path) -> None:
+    for k, name in enumerate("abcd"):
+        for modality in range(2):
+            save(tmp_path / "images" / f"{name}_000{modality}.nii.gz", noise(2 * k + modality))
+        save(tmp_path / "labels" / f"{name}.nii.gz", mask(k))
+    assert found_in(tmp_path) == []
+    (tmp_path / "images" / "b_0001.nii.gz").unlink()
+    save(tmp_path / "images" / "c_0001.nii.gz", noise(4))
+    save(tmp_path / "images" / "d_0001.nii.gz", with_value(np.nan))
+    found = found_in(tmp_path)
+    assert [(finding.kind, finding.case) for finding in found] == [("missing modality", "b"), ("duplicate", "c"), ("file", "d")]
+    assert "case 'b' has no modality 0001" in found[0].message
+    assert "another modality of c" in found[1].message
 
 
-@pytest.mark.parametrize(("plant", "message"), [fault[1:] for fault in STRUCTURE], ids=[fault[0] for fault in STRUCTURE])
-def test_faults_of_the_layout_are_refused_when_it_is_opened(clean: Path, plant: Callable[[Path], object], message: str) -> None:
-    plant(clean)
-    with pytest.raises(DataError, match=message):
-        open_folder(clean)
+def test_many_faults_are_all_found_at_once(clean: Path) -> None:
+    save(clean / "images" / "a.nii.gz", with_value(np.nan))  # the first scan: what its header says is not needed
+    cut_short(clean / "images" / "b.nii.gz")
+    save(clean / "labels" / "c.nii.gz", 255 * mask())
+    save(clean / "labels" / "z.nii.gz", mask())
+    save(clean / "labels" / "y.nii.gz", mask())
+    (clean / "images" / "d.nii.gz").write_bytes(b"")
+    found = [(finding.kind, finding.case) for finding in found_in(clean)]
+    assert found == [*[("orphan label", "")] * 2, ("file", "a"), ("file", "b"), ("label values", "c"), ("file", "d")]
+
+
+def test_without_a_label_there_is_nothing_to_train(tmp_path: Path) -> None:
+    save(tmp_path / "images" / "a.nii.gz", noise(0))
+    (found,) = found_in(tmp_path)
+    assert (found.severity, found.kind, found.case) == ("warning", "no label", "")
+
+
+def test_distinct_values_are_found_in_any_type_and_order() -> None:
+    for values in ([0, 3], [-5, 0, 7], [0, 70_000], [-(2**40), 5]):
+        map_ = np.array([[values[0]] * 3, [values[-1]] * 3, [values[1]] * 3], dtype=np.int64)
+        assert distinct(map_) == distinct(np.asfortranarray(map_)) == values
+    assert distinct(np.array([[255, 0], [7, 7]], np.uint8)) == [0, 7, 255]
+
+
+def test_a_digest_knows_voxels_and_not_their_order_in_memory() -> None:
+    voxels = noise(0)
+    assert digest(voxels) == digest(np.asfortranarray(voxels)) != digest(noise(1))
+    assert digest(voxels) != digest(voxels.reshape(14, 12, 16))
 
 
 def test_named_classes_may_be_rare(clean: Path) -> None:
@@ -142,13 +228,17 @@ def test_named_classes_may_be_rare(clean: Path) -> None:
 def test_modalities_must_lie_on_one_grid(tmp_path: Path) -> None:
     save(tmp_path / "a.nii", noise(0))
     save(tmp_path / "b.nii", noise(1), shift=4)
-    (found,) = inspect(Dataset("toy", ("one",), (Case("a", (tmp_path / "a.nii", tmp_path / "b.nii")),)))
+    save(tmp_path / "label.nii", mask())
+    case = Case("a", (tmp_path / "a.nii", tmp_path / "b.nii"), tmp_path / "label.nii")
+    (found,) = inspect(Dataset("toy", ("one",), (case,)))
     assert (found.kind, "b.nii: lies elsewhere" in found.message) == ("grid", True)
 
 
 def test_pictures_have_no_spacing_to_compare(tmp_path: Path) -> None:
-    for k, side in enumerate((8, 32)):
-        write_label(tmp_path / "images" / f"{k}.png", np.arange(side * side).reshape(side, side) % 200, Geometry())
+    for k, side in enumerate((8, 24)):
+        pixels = np.arange(side * side).reshape(side, side)
+        write_label(tmp_path / "images" / f"{k}.png", pixels % 200, Geometry())
+        write_label(tmp_path / "labels" / f"{k}.png", pixels % 2, Geometry())
     assert inspect(open_folder(tmp_path)) == []
 
 
@@ -163,8 +253,12 @@ def test_the_command_prints_text_or_json_and_an_exit_code(clean: Path) -> None:
     done = check("--json")
     assert done.exit_code == 1
     facts = json.loads(done.stdout)
-    assert (facts["errors"], facts["warnings"], facts["cases"]) == (1, 1, {"train": 5, "validation": 0, "test": 1})
+    assert (facts["errors"], facts["warnings"], facts["cases"]) == (1, 1, {"train": 9, "validation": 0, "test": 1})
     assert [finding["case"] for finding in facts["findings"]] == ["b", "c"]
+    save(clean / "labels" / "z.nii.gz", mask())  # the layout is wrong: the rest is checked all the same
+    kinds = [finding["kind"] for finding in json.loads(check("--json").stdout)["findings"]]
+    assert kinds == ["orphan label", "empty label", "label values"]
+    (clean / "labels" / "z.nii.gz").unlink()
     text = check().stdout
     assert "error: label values: " in text
     assert text.splitlines()[-1] == "1 errors, 1 warnings"

@@ -13,7 +13,8 @@ from semiseg.cli.output import FAILED, AsJson, print_json, print_text
 
 if TYPE_CHECKING:
     from semiseg.data.dataset import Dataset
-    from semiseg.data.inspection import Finding
+    from semiseg.data.faults import LayoutError
+    from semiseg.data.look import Finding
 
 
 def check(
@@ -27,10 +28,10 @@ def check(
     from semiseg.data.inspection import inspect
     from semiseg.training.progress import StepProgress
 
-    dataset = open_folder(data).relabeled(label_map or {})
-    total = len(dataset.train) + len(dataset.validation) + len(dataset.test)
-    with StepProgress("check", total) as bar:
-        found = inspect(dataset, workers, lambda done, total: bar.update(done))
+    faults: list[LayoutError] = []
+    dataset = open_folder(data, refuse=faults.append).relabeled(label_map or {})
+    with StepProgress("check", sum(map(len, dataset.parts.values()))) as bar:
+        found = inspect(dataset, workers, lambda done, total: bar.update(done), faults=faults)
     report(dataset, found, as_json)
     if any(finding.severity == "error" for finding in found):
         raise typer.Exit(FAILED)
@@ -40,7 +41,7 @@ def report(dataset: Dataset, found: list[Finding], as_json: bool) -> None:
     """The findings case by case, and how many there are."""
     counts = {severity: sum(finding.severity == severity for finding in found) for severity in ("error", "warning")}
     if as_json:
-        cases = {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)}
+        cases = {part: len(cases) for part, cases in dataset.parts.items()}
         facts = {"name": dataset.name, "layout": dataset.layout, "cases": cases}
         print_json({**facts, "errors": counts["error"], "warnings": counts["warning"], "findings": [asdict(finding) for finding in found]})
         return

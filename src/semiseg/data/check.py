@@ -74,13 +74,24 @@ def compare_grids(
     Raises:
         DataError: another shape, or another place.
     """
+    if len(shape) != len(image_shape):
+        raise DataError(f"{name}: has {len(shape)} axes {shape}, and {image} has {len(image_shape)} {image_shape}. Export it on that grid.")
     if shape != image_shape:
         raise DataError(f"{name}: shape {shape} is not that of {image}, {image_shape}. Resample it to the image's grid.")
     if not (geometry.known and image_geometry.known):
         return
     difference = float(np.abs(geometry.affine - image_geometry.affine).max())
     if difference > AFFINE_TOLERANCE:
+        codes, image_codes = (axis_codes(place, len(shape)) for place in (geometry, image_geometry))
+        turned = f"its axes run {codes}, the image's {image_codes}, and " if codes != image_codes else ""
         raise DataError(
-            f"{name}: lies elsewhere than {image}: the affines differ by up to {difference:.3g} (tolerance {AFFINE_TOLERANCE}). "
+            f"{name}: lies elsewhere than {image}: {turned}the affines differ by up to {difference:.3g} (tolerance {AFFINE_TOLERANCE}). "
             "Resample it to the image's grid, or copy the image's header if the voxels do match."
         )
+
+
+def axis_codes(geometry: Geometry, dimensions: int) -> str:
+    """Where each axis runs: RAS is to the right, to the front (anterior) and up (superior)."""
+    from nibabel.orientations import aff2axcodes
+
+    return "".join(str(code) for code in aff2axcodes(geometry.affine)[:dimensions])

@@ -1,166 +1,166 @@
-"""What is wrong with a data set, file by file: every file is opened once, and only a few numbers a case are kept."""
+"""What is wrong with a data set, file by file: each case is looked at once, then all are compared."""
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from semiseg.case import Case, Geometry
-from semiseg.data.check import compare_grids, named
+from semiseg.case import Array
+from semiseg.data.check import axis_codes
 from semiseg.data.dataset import Dataset
-from semiseg.data.formats import describe, read_image, read_label
-from semiseg.data.labels import renumbered, way_out
-from semiseg.errors import DataError
+from semiseg.data.faults import LayoutError
+from semiseg.data.labels import way_out
+from semiseg.data.look import Finding, Look, See, look_at
 
 SPACING_FACTOR = 2.0
 """A voxel this much longer or shorter than the median along any axis is worth a look: a structure then has twice or half the voxels."""
-
-Grid = tuple[str, tuple[int, ...], Geometry]
-"""Name, shape and geometry of an image."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong. An error stops a training or makes its score wrong; a warning may be meant.
-
-    `kind`: file, grid, constant, label values, empty label, spacing or duplicate. `message` names the file and the way out.
-    """
-
-    severity: Literal["error", "warning"]
-    kind: str
-    case: str
-    message: str
+SIZE_FACTOR = 4.0
+"""A scan this much shorter than the median along any axis is worth a look: a scout, or an export that was cut off."""
+SHOWN = 8
+"""Values that a message lists."""
 
 
-@dataclass(frozen=True)
-class Look:
-    """What one look at a case leaves. `digest` of its voxels and `spacing` are None where unknown, `values` where there is no label."""
-
-    case: str
-    part: str
-    findings: tuple[Finding, ...]
-    digest: str | None
-    spacing: tuple[float, ...] | None
-    label: str
-    values: frozenset[int] | None
-
-
-def inspect(dataset: Dataset, workers: int = 4, progress: Callable[[int, int], None] | None = None) -> list[Finding]:
+def inspect(
+    dataset: Dataset,
+    workers: int = 4,
+    progress: Callable[[int, int], None] | None = None,
+    see: See | None = None,
+    faults: Sequence[LayoutError] = (),
+) -> list[Finding]:
     """Everything that is wrong with the files of a data set, in the order of its cases. Nothing is changed.
 
     Labels of validation and test cases are opened too; what they hold decides nothing but whether they can be used.
 
     Args:
-        dataset: from `open_folder`, which refuses what is wrong with the layout (a patient in two splits, a missing modality).
-        workers: threads that read files.
+        dataset: from `open_folder`.
+        workers: threads that read files; as many cases are in memory.
         progress: called with (cases done, cases in all).
+        see: called for each case in one of these threads, with its first image and its label.
+        faults: what was wrong with the layout when it was opened; they are among the findings.
     """
-    parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    todo = [(part, case) for part, cases in parts.items() for case in cases]
+    todo = [(part, case) for part, cases in dataset.parts.items() for case in cases]
     looks: list[Look] = []
     with ThreadPoolExecutor(max(workers, 1)) as pool:
-        for look in pool.map(lambda item: look_at(*item), todo):
+        for look in pool.map(lambda item: look_at(item[0], item[1], see), todo):
             looks.append(look)
             if progress is not None:
                 progress(len(looks), len(todo))
-    found = [finding for look in looks for finding in look.findings]
-    classes = None if dataset.named is None else len(dataset.named) + 1
-    found += [*stray_values(looks, classes), *odd_spacings(looks), *duplicates(looks)]
     order = {look.case: k for k, look in enumerate(looks)}
-    return sorted(found, key=lambda finding: order[finding.case])
+    found = [Finding("error", fault.kind, fault.case, str(fault)) for fault in faults]
+    return sorted([*found, *_findings(looks, dataset)], key=lambda finding: order.get(finding.case, -1))
 
 
-def look_at(part: str, case: Case) -> Look:
-    """Open all files of a case once."""
-    found: list[Finding] = []
-    grid: Grid | None = None
-    digest, complete = hashlib.blake2b(digest_size=16), True
-    for source in case.images:
-        try:
-            voxels, geometry = read_image(source)
-            if voxels.min() == voxels.max():
-                found.append(
-                    Finding(
-                        "error", "constant", case.id, f"{describe(source)}: all voxels have one value. Export it again, or leave it out."
-                    )
-                )
-            digest.update(str(voxels.shape).encode() + np.ascontiguousarray(voxels).tobytes())
-            grid = _on_grid(case, (describe(source), voxels.shape, geometry), grid, found)
-        except DataError as error:
-            found.append(Finding("error", "file", case.id, named(case, error)))
-            complete = False
-    spacing = grid[2].spacing(len(grid[1])) if grid is not None and grid[2].known else None
-    values = None if case.label is None else _label_values(case, grid, found)
-    name = "" if case.label is None else describe(case.label)
-    return Look(case.id, part, tuple(found), digest.hexdigest() if complete else None, spacing, name, values)
-
-
-def _on_grid(case: Case, image: Grid, first: Grid | None, found: list[Finding]) -> Grid:
-    """The grid of the case: that of its first image, with which others are compared."""
-    if first is None:
-        return image
-    try:
-        compare_grids(*image, *first)
-    except DataError as error:
-        found.append(Finding("error", "grid", case.id, str(error)))
-    return first
-
-
-def _label_values(case: Case, grid: Grid | None, found: list[Finding]) -> frozenset[int] | None:
-    assert case.label is not None
-    try:
-        label, geometry = read_label(case.label)
-    except DataError as error:
-        found.append(Finding("error", "file", case.id, named(case, error)))
-        return None
-    _on_grid(case, (describe(case.label), label.shape, geometry), grid, found)
-    values = frozenset(int(value) for value in np.unique(renumbered(label, case.label_map)))
-    if values == {0}:
-        message = f"{describe(case.label)}: holds background alone. If nobody has labelled it, remove the file: then it is unlabelled."
-        found.append(Finding("warning", "empty label", case.id, message))
-    return values
+def _findings(looks: Sequence[Look], dataset: Dataset) -> Iterator[Finding]:
+    if not any(look.label for look in looks if look.part == "train"):
+        message = f"{dataset.name}: no training case has a label that can be read. Label at least one scan."
+        yield Finding("warning", "no label", "", message)
+    for look in looks:
+        yield from look.findings
+    yield from stray_values(looks, None if dataset.named is None else len(dataset.named) + 1)
+    yield from odd_spacings(looks)
+    yield from odd_sizes(looks)
+    yield from odd_orientations(looks)
+    yield from duplicates(looks)
+    yield from copied_labels(looks)
 
 
 def stray_values(looks: Sequence[Look], classes: int | None) -> Iterator[Finding]:
     """Labels with values that are no class: beyond the named ones, or else beyond the first gap in the values of all labels."""
     present = {value for look in looks for value in look.values or ()}
     count = classes or next(k for k in range(1, len(present) + 2) if k not in present)
-    help_out = way_out(present) if classes is None else way_out(present, count)
+    help_out = way_out(present, classes) if len(present) <= SHOWN else "Map those that are classes with --label-map, or export it again"
     for look in looks:
         strays = sorted(value for value in look.values or () if not 0 <= value < count)
         if strays:
-            found = ", ".join(map(str, sorted(look.values or ())))
-            message = f"{look.label}: label has values {{{found}}}; of all labels, {', '.join(map(str, strays))} fit no class. {help_out}."
+            message = (
+                f"{look.label}: label has values {{{_some(look.values or ())}}}; of all labels, {_some(strays)} fit no class. {help_out}."
+            )
             yield Finding("error", "label values", look.case, message)
 
 
 def odd_spacings(looks: Sequence[Look]) -> Iterator[Finding]:
     """Scans whose voxels are far longer or shorter than the median along an axis."""
-    known = [look.spacing for look in looks if look.spacing is not None]
-    if not known or len({len(spacing) for spacing in known}) > 1:
-        return
-    median = np.median(np.array(known), axis=0)
-    for look in looks:
-        if look.spacing is not None and max(np.abs(np.log(np.array(look.spacing) / median))) >= np.log(SPACING_FACTOR):
-            text, usual = (" x ".join(f"{float(side):.3g}" for side in sides) for sides in (look.spacing, median))
-            message = f"{look.case}: voxels of {text} mm, where {usual} mm is usual. Resample it, or check its header."
-            yield Finding("warning", "spacing", look.case, message)
+    spacings = {look.case: look.grid[2].spacing(len(look.grid[1])) for look in looks if look.grid is not None and look.grid[2].known}
+    for case, spacing, median in _outliers(spacings, SPACING_FACTOR, both_ways=True):
+        message = f"{case}: voxels of {_product(spacing)} mm, where {_product(median)} mm is usual. Resample it, or check its header."
+        yield Finding("warning", "spacing", case, message)
+
+
+def odd_sizes(looks: Sequence[Look]) -> Iterator[Finding]:
+    """Scans that show far less than others along an axis: in mm where that is known of all, else in voxels."""
+    grids = {look.case: look.grid for look in looks if look.grid is not None}
+    known = all(geometry.known for _, _, geometry in grids.values())
+    sizes = {
+        case: tuple(n * (s if known else 1.0) for n, s in zip(shape, geometry.spacing(len(shape)), strict=True))
+        for case, (_, shape, geometry) in grids.items()
+    }
+    for case, size, median in _outliers(sizes, SIZE_FACTOR, both_ways=False):
+        unit = "mm" if known else "voxels"
+        message = f"{case}: shows {_product(size)} {unit}, where {_product(median)} is usual. If it is a scout, or cut off, leave it out."
+        yield Finding("warning", "size", case, message)
+
+
+def odd_orientations(looks: Sequence[Look]) -> Iterator[Finding]:
+    """Scans whose axes run otherwise than those of most: a network sees the axes of the file."""
+    codes = {look.case: axis_codes(look.grid[2], len(look.grid[1])) for look in looks if look.grid is not None and look.grid[2].known}
+    usual, count = next(iter(Counter(codes.values()).most_common(1)), ("", 0))
+    for case, code in codes.items():
+        if code != usual and 2 * count > len(codes):
+            message = f"{case}: its axes run {code}, those of most scans {usual}. Reorient it together with its label, or leave it out."
+            yield Finding("warning", "orientation", case, message)
 
 
 def duplicates(looks: Sequence[Look]) -> Iterator[Finding]:
     """The same voxels under two names: a leak where the two are in different parts."""
+    first: dict[str, tuple[Look, str]] = {}
+    for look in looks:
+        copies = [(first[key], name) for name, key in look.images if key in first]
+        for name, key in look.images:
+            first.setdefault(key, (look, name))
+        if copies:
+            (other, source), name = copies[0]
+            leak = look.part != other.part
+            said = f"{name}: has the same voxels as {source}" + f", which is for {other.part}, and this for {look.part}" * leak
+            yield Finding("error" if leak else "warning", "duplicate", look.case, f"{said}. Keep one of them.")
+
+
+def copied_labels(looks: Sequence[Look]) -> Iterator[Finding]:
+    """The same label of two different scans: one has the other's."""
     alike: defaultdict[str, list[Look]] = defaultdict(list)
     for look in looks:
-        if look.digest is not None:
-            alike[look.digest].append(look)
+        if look.label_digest is not None:
+            alike[look.label_digest].append(look)
     for first, *others in alike.values():
         for other in others:
-            leak = first.part != other.part
-            said = f"{other.case}: has the same voxels as {first.case}" + (f", which is for {first.part}, and this for {other.part}" * leak)
-            yield Finding("error" if leak else "warning", "duplicate", other.case, f"{said}. Keep one of them.")
+            if {key for _, key in first.images}.isdisjoint(key for _, key in other.images):
+                message = (
+                    f"{other.label}: is the same as {first.label}, and their scans differ. One of them is of another scan: export it again."
+                )
+                yield Finding("warning", "duplicate", other.case, message)
+
+
+def _outliers(
+    sides: dict[str, tuple[float, ...]], factor: float, both_ways: bool
+) -> Iterator[tuple[str, tuple[float, ...], tuple[float, ...]]]:
+    """(case, its sides, the median sides) where one is `factor` times shorter than the median, or longer; all must have as many axes."""
+    if not sides or len({len(values) for values in sides.values()}) > 1:
+        return
+    median: Array = np.median(np.array(list(sides.values())), axis=0)
+    for case, values in sides.items():
+        shorter = np.log(median / np.array(values))
+        if max(np.abs(shorter) if both_ways else shorter) >= np.log(factor):
+            yield case, values, tuple(float(side) for side in median)
+
+
+def _product(sides: Sequence[float]) -> str:
+    return " x ".join(f"{side:.3g}" for side in sides)
+
+
+def _some(values: Sequence[int] | frozenset[int]) -> str:
+    """The first values as text, and how many more there are."""
+    ordered = sorted(values)
+    more = f" and {len(ordered) - SHOWN} more" if len(ordered) > SHOWN else ""
+    return ", ".join(map(str, ordered[:SHOWN])) + more

@@ -73,12 +73,12 @@ def checked_shape(shape: tuple[int, ...], source: Source) -> tuple[int, ...]:
     Raises:
         DataError: a side is 0, or there are other than 2 or 3 axes.
     """
+    if 0 in shape:
+        raise DataError(f"{describe(source)}: holds no voxels (shape {shape}). Export it again, or leave it out.")
     if len(shape) not in (2, 3):
         raise DataError(
             f"{describe(source)}: {len(shape)} axes {shape}; expected 2 or 3. Save each channel or time point as a file of its own."
         )
-    if 0 in shape:
-        raise DataError(f"{describe(source)}: holds no voxels (shape {shape}). Export it again, or leave it out.")
     return shape
 
 
@@ -96,6 +96,11 @@ def checked_image(array: Array, source: Source) -> Array:
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is reported below
         image = np.asarray(array, dtype=np.float32)
     bad = image.size - int(np.isfinite(image).sum())
+    if bad and np.isfinite(array).all():
+        raise DataError(
+            f"{describe(source)}: {bad} of {image.size} voxels are beyond the numbers of 32 bits ({array.dtype}, up to "
+            f"{np.abs(array).max():.3g}). Was it saved with a wrong scale? Export it again."
+        )
     if bad:
         raise DataError(
             f"{describe(source)}: {bad} of {image.size} voxels are NaN or infinite. Replace them (with 0, say), or leave the scan out."

@@ -88,8 +88,8 @@ def load(path: Path, refuse: Refuse = stop) -> Dataset:
     if not rows:
         raise DataError(f"{file}: names no case.")
     cases = [(row.split, row.case(file.parent)) for row in rows]
-    parts = [tuple(case for split, case in cases if split == part) for part in ("train", "val", "test")]
-    return described.dataset(file.resolve().parent.name, *parts, refuse=refuse)
+    train, validation, test = (tuple(case for split, case in cases if split == part) for part in ("train", "val", "test"))
+    return described.dataset(file.resolve().parent.name, train, validation, test, refuse)
 
 
 def write(dataset: Dataset, path: Path) -> None:

@@ -79,7 +79,7 @@ def refuse_orphans(labels: Mapping[str, Path], cases: Mapping[str, object], refu
     orphans = [path for name, path in labels.items() if name not in cases]
     count = f"{len(orphans)} of {len(labels)} labels"
     for path in orphans:
-        message = f"{path}: label without an image ({count}). A label is named as its image is: '{path.name}'."
+        message = f"{path}: label without an image ({count}). Name it as its image is, or add the image '{path.name}'."
         refuse(LayoutError("orphan label", message))
 
 
