@@ -60,6 +60,7 @@ def _findings(looks: Sequence[Look], dataset: Dataset) -> Iterator[Finding]:
     for look in looks:
         yield from look.findings
     yield from stray_values(looks, None if dataset.named is None else len(dataset.named) + 1)
+    yield from empty_labels(looks)
     yield from odd_spacings(looks)
     yield from odd_sizes(looks)
     yield from odd_orientations(looks)
@@ -79,6 +80,16 @@ def stray_values(looks: Sequence[Look], classes: int | None) -> Iterator[Finding
                 f"{look.label}: label has values {{{_some(look.values or ())}}}; of all labels, {_some(strays)} fit no class. {help_out}."
             )
             yield Finding("error", "label values", look.case, message)
+
+
+def empty_labels(looks: Sequence[Look]) -> Iterator[Finding]:
+    """Labels of background alone, but for slices of a volume: its first and last often show nothing of an organ."""
+    filled = {look.group for look in looks if look.group and look.label_digest is not None}
+    for look in looks:
+        slices = look.grid is not None and len(look.grid[1]) == 2
+        if look.values == {0} and not (slices and look.group in filled):
+            message = f"{look.label}: holds background alone. If nobody has labelled it, remove the file: then it is unlabelled."
+            yield Finding("warning", "empty label", look.case, message)
 
 
 def odd_spacings(looks: Sequence[Look]) -> Iterator[Finding]:

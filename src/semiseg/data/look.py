@@ -51,6 +51,7 @@ class Look:
         findings: what is wrong with its own files.
         images: name and digest of the voxels of each image that could be read and holds more than one value.
         grid: that of the first image; None where none could be read.
+        group: of the case.
         label: name of the label file; empty where there is none.
         label_digest: of a label that holds more than background, else None.
         values: class numbers in the label; None where there is none that could be read.
@@ -61,6 +62,7 @@ class Look:
     findings: tuple[Finding, ...]
     images: tuple[tuple[str, str], ...]
     grid: Grid | None
+    group: str = ""
     label: str = ""
     label_digest: str | None = None
     values: frozenset[int] | None = None
@@ -80,17 +82,14 @@ def look_at(part: str, case: Case, see: See | None = None) -> Look:
     if see is not None and first is not None and grid is not None:
         see(case, first, label if label is not None and label.shape == first.shape else None, grid[2])
     if case.label is None or label is None:
-        return Look(case.id, part, tuple(found), digests, grid)
+        return Look(case.id, part, tuple(found), digests, grid, case.group)
     name, present = describe(case.label), distinct(label)
     if len(present) > MOST_VALUES:
         message = f"{name}: holds {len(present)} values, as a scan does. Was the scan saved as its label? Export the label again."
         found.append(Finding("error", "label values", case.id, message))
-        return Look(case.id, part, tuple(found), digests, grid)
+        return Look(case.id, part, tuple(found), digests, grid, case.group)
     values = frozenset(case.label_map.get(value, value) for value in present)
-    if values == {0}:
-        message = f"{name}: holds background alone. If nobody has labelled it, remove the file: then it is unlabelled."
-        found.append(Finding("warning", "empty label", case.id, message))
-    return Look(case.id, part, tuple(found), digests, grid, name, digest(label) if values != {0} else None, values)
+    return Look(case.id, part, tuple(found), digests, grid, case.group, name, digest(label) if values != {0} else None, values)
 
 
 def _images(case: Case, found: list[Finding]) -> tuple[Array | None, Grid | None, tuple[tuple[str, str], ...]]:
