@@ -28,7 +28,10 @@ class Channel:
 
 @dataclass(frozen=True)
 class OnScan:
-    """A label file that is laid on the grid of its scan by where both lie: its own may run the other way, or leave slices out."""
+    """A label file that is laid on the grid of its scan by where both lie: its own may run the other way, or leave slices out.
+
+    For two label maps that are compared, `scan` is the other one.
+    """
 
     path: Path
     scan: Path

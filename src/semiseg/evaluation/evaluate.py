@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
-from semiseg.case import Array, Geometry, Source
+from semiseg.case import Array, Geometry, Source, file_of
 from semiseg.data.formats import read_label
 from semiseg.data.labels import renumbered, way_out
 from semiseg.errors import DataError
@@ -99,7 +98,7 @@ def _missing(score: ClassScore) -> ClassScore:
 
 
 def _name(source: Source, case: str, role: str) -> str:
-    return str(source) if isinstance(source, Path) else f"{role} of {case}"
+    return f"{role} of {case}" if file_of(source) is None else str(source)
 
 
 def _spacing(pair: Pair, labels: Array, reference: Geometry) -> tuple[float, ...] | None:

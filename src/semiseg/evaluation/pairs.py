@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from semiseg.case import Source
-from semiseg.data.formats import SUFFIXES, case_name
+from semiseg.data.formats import SUFFIXES, case_name, label_source
 from semiseg.errors import DataError
 
 NAMED = 5
@@ -53,10 +53,15 @@ def match_pairs(predictions: Path, references: Path, allow_missing: bool = False
     if predictions.is_dir() != references.is_dir():
         raise DataError(f"{predictions} and {references}: one is a file, the other a folder. Give two files or two folders")
     if references.is_file():
-        return [Pair(case_name(references), predictions, references)]
+        return [_pair(case_name(references), predictions, references)]
     wanted, found = _label_maps(references), _label_maps(predictions)
     _check_missing([case for case in wanted if case not in found], wanted, predictions, allow_missing)
-    return [Pair(case, found.get(case), reference) for case, reference in wanted.items()]
+    return [_pair(case, found.get(case), reference) for case, reference in wanted.items()]
+
+
+def _pair(case: str, prediction: Path | None, reference: Path) -> Pair:
+    """A DICOM-SEG may leave slices out: the reference is laid on the grid of the prediction."""
+    return Pair(case, prediction, reference if prediction is None else label_source(reference, prediction))
 
 
 def _label_maps(folder: Path) -> dict[str, Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from semiseg.case import Case
@@ -12,6 +12,7 @@ from semiseg.data.formats.common import suffix
 from semiseg.data.known import KNOWN
 from semiseg.data.layouts import LAYOUTS, manifest
 from semiseg.data.layouts.scans import NUMBERED, by_case
+from semiseg.data.layouts.series import is_dicom, series_among, series_below
 from semiseg.errors import DataError
 
 
@@ -19,6 +20,7 @@ def find_cases(inputs: Sequence[Path], modalities: int = 1) -> list[Case]:
     """The scans among `inputs`: files first, then those of each folder or manifest, sorted by name; labels are left alone.
 
     A folder's `images/` comes before its own files (a picture may lie there), and these before any other layout, of which all cases count.
+    DICOM series are found in all folders below. Named files of a series stand for all of it.
 
     Args:
         inputs: what a person names.
@@ -28,7 +30,7 @@ def find_cases(inputs: Sequence[Path], modalities: int = 1) -> list[Case]:
         DataError: a path is missing, a folder holds no scans, or a case lacks a modality that another has.
     """
     files = [path for path in inputs if path.is_file() and not manifest.matches(path)]
-    found = _as_cases(files, modalities)
+    found = _as_cases([*_named(files), *series_among(filter(is_dicom, files)).items()], modalities)
     for path in inputs:
         if path not in files:
             found += _in_folder(path, modalities)
@@ -39,17 +41,22 @@ def _in_folder(path: Path, modalities: int) -> list[Case]:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder.")
     for folder in (path / "images", path) if path.is_dir() and not manifest.matches(path) else ():
-        files = sorted(file for file in folder.glob("*") if suffix(file) in SUFFIXES and not file.name.startswith("."))
-        if files:
-            return _as_cases(files, modalities)
+        files = sorted(file for file in folder.glob("*") if file.is_file() and suffix(file) in SUFFIXES and not file.name.startswith("."))
+        scans = [*_named(files), *series_below(folder).items()]
+        if scans:
+            return _as_cases(scans, modalities)
     if not any(layout.matches(path) for layout in (manifest, *KNOWN, *LAYOUTS)):
-        raise DataError(f"{path}: holds no scans; expected files that end with {', '.join(SUFFIXES)}, or a data folder.")
+        raise DataError(f"{path}: holds no scans; expected files that end with {', '.join(SUFFIXES)}, DICOM series, or a data folder.")
     dataset = open_folder(path)
     return [case.unlabeled() for case in (*dataset.train, *dataset.validation, *dataset.test)]
 
 
-def _as_cases(files: Sequence[Path], modalities: int) -> list[Case]:
-    names = {case_name(path): path for path in files}
-    if modalities > 1 and all(NUMBERED.fullmatch(name) for name in names):
-        return [Case(name, paths) for name, paths in by_case(names).items()]
-    return [Case(case_name(path), channels_of(path) if modalities > 1 else (path,)) for path in files]
+def _named(files: Iterable[Path]) -> list[tuple[str, Path]]:
+    """Files that are a scan each, with their names."""
+    return [(case_name(path), path) for path in files if not is_dicom(path)]
+
+
+def _as_cases(scans: Sequence[tuple[str, Path]], modalities: int) -> list[Case]:
+    if modalities > 1 and all(NUMBERED.fullmatch(name) for name, _ in scans):
+        return [Case(name, paths) for name, paths in by_case(dict(scans)).items()]
+    return [Case(name, channels_of(path) if modalities > 1 else (path,)) for name, path in scans]

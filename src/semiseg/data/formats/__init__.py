@@ -192,7 +192,7 @@ def label_source(label: Path, scan: Source) -> Source:
 
 def _laid(label: Array, geometry: Geometry, source: OnScan) -> tuple[Array, Geometry]:
     """On the grid of the scan where that runs through the same points; else as it is, for whoever compares the two to refuse."""
-    shape, grid = read_header(source.scan)
+    shape, grid = (read_label_header if _is_segmentation(source.scan) else read_header)(source.scan)
     if not (geometry.known and grid.known):
         return label, geometry
     on_scan = placed(label, geometry, shape, grid)
@@ -202,6 +202,10 @@ def _laid(label: Array, geometry: Geometry, source: OnScan) -> tuple[Array, Geom
 def _is_dicom(path: Path) -> bool:
     known = READERS.get(suffix(path))
     return known is dicom or path.is_dir() or (known is None and dicom.is_dicom(path))
+
+
+def _is_segmentation(path: Path) -> bool:
+    return _is_dicom(path) and not path.is_dir() and dicom_seg.is_segmentation(path)
 
 
 def _label_reader(path: Path) -> ModuleType:

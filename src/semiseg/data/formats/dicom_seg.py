@@ -44,6 +44,11 @@ class Segmented:
         return (*self.frames[0].shape, depth) if depth > 1 else self.frames[0].shape
 
 
+def is_segmentation(file: Path) -> bool:
+    """Whether a DICOM file is a segmentation."""
+    return str(read_dataset(file, ["Modality"]).get("Modality")) == SEGMENTATION
+
+
 def read_header(path: Path) -> tuple[tuple[int, ...], Geometry]:
     """Shape and geometry of the grid that the frames of a segmentation lie on."""
     found = _opened(path)

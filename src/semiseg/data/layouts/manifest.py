@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from semiseg.case import Case, Channel, Source, file_of
 from semiseg.data.dataset import Dataset
 from semiseg.data.faults import Refuse, stop
-from semiseg.data.formats import case_name
+from semiseg.data.formats import case_name, label_source
 from semiseg.data.layouts.description import Description, parse_description, read_yaml
 from semiseg.errors import DataError, did_you_mean
 
@@ -67,8 +67,9 @@ class Row(BaseModel):
     def case(self, folder: Path) -> Case:
         """The case, its paths found from `folder`."""
         name = self.id or case_name(Path(CHANNEL.sub(r"\1", self.image[0])))
-        label = folder / self.label if self.label else None
-        return Case(name, tuple(_source(folder, text) for text in self.image), label, self.group, self.spacing or None)
+        images = tuple(_source(folder, text) for text in self.image)
+        label = label_source(folder / self.label, images[0]) if self.label else None
+        return Case(name, images, label, self.group, self.spacing or None)
 
 
 def matches(path: Path) -> bool:

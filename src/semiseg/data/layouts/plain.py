@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from semiseg.case import Case
+from semiseg.case import Case, Source
 from semiseg.data.dataset import Dataset
 from semiseg.data.faults import LayoutError, Refuse, stop
+from semiseg.data.formats import label_source
 from semiseg.data.layouts.description import Description, read_description
 from semiseg.data.layouts.scans import SCAN_SUFFIXES, are_numbered, by_case, listed_parts, refuse_orphans, scan_files
+from semiseg.data.layouts.series import patients
 from semiseg.errors import DataError
 
 TITLE = "images/ and labels/"
@@ -23,7 +25,8 @@ def matches(folder: Path) -> bool:
 def load(folder: Path, refuse: Refuse = stop) -> Dataset:
     """An image without a label of the same name is unlabelled; without lists every case is for training.
 
-    Several modalities are told apart by `_0000`, `_0001`, ... behind the case's name, which its label does not have.
+    Several modalities are told apart by `_0000`, `_0001`, ... behind the case's name, which its label does not have. DICOM series of one
+    patient are one group, unless `dataset.yaml` says otherwise.
     """
     description = read_description(folder / "dataset.yaml")
     return description.dataset(folder.resolve().name, *listed_parts(folder, _cases(folder, description, refuse), refuse), refuse=refuse)
@@ -32,11 +35,18 @@ def load(folder: Path, refuse: Refuse = stop) -> Dataset:
 def _cases(folder: Path, description: Description, refuse: Refuse) -> dict[str, Case]:
     images, labels = scan_files(folder / "images", refuse), scan_files(folder / "labels", refuse)
     if not images:
-        raise DataError(f"{folder / 'images'}: holds no scans; expected files that end with {', '.join(SCAN_SUFFIXES)}.")
+        raise DataError(
+            f"{folder / 'images'}: holds no scans; expected files that end with {', '.join(SCAN_SUFFIXES)}, or folders of DICOM slices."
+        )
     several = are_numbered(images, labels)
     scans = by_case(images, refuse) if several else {name: (path,) for name, path in images.items()}
     refuse_orphans(labels, scans, refuse)
     strangers = [name for name in description.groups if name not in scans]
     for name in strangers:
         refuse(LayoutError("unknown name", f"{folder / 'dataset.yaml'}: groups name '{name}', which is not in images/. Correct the name."))
-    return {name: Case(name, paths, labels.get(name), group=description.groups.get(name, "")) for name, paths in scans.items()}
+    groups = {**patients(scans), **description.groups}
+    return {name: Case(name, paths, _label(labels.get(name), paths), group=groups.get(name, "")) for name, paths in scans.items()}
+
+
+def _label(label: Path | None, images: tuple[Path, ...]) -> Source | None:
+    return None if label is None else label_source(label, images[0])

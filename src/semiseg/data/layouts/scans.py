@@ -1,4 +1,4 @@
-"""Finds the scans of a folder: one file a case, or one a modality, told apart by `_0000`, `_0001`, ... behind the case's name."""
+"""Finds the scans of a folder: one file or DICOM series a case, or one a modality, told apart by `_0000`, ... behind the case's name."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from semiseg.case import Case
 from semiseg.data.faults import LayoutError, Refuse, stop
 from semiseg.data.formats import SUFFIXES, case_name, h5
 from semiseg.data.formats.common import suffix
+from semiseg.data.layouts.series import is_dicom, only_folder, refuse_loose_slices
 from semiseg.data.lists import read_list
 
 SCAN_SUFFIXES = tuple(s for s in SUFFIXES if s not in h5.SUFFIXES)
@@ -19,19 +20,28 @@ PARTS = ("train", "val", "test")
 
 
 def scan_files(folder: Path, refuse: Refuse = stop) -> dict[str, Path]:
-    """File name without its format -> file, sorted. Hidden files are passed over; a folder that does not exist has none.
+    """File name without its format -> file, sorted; of a folder with a DICOM series its name -> the folder of the slices.
+
+    Hidden files are passed over; a folder that does not exist has none.
 
     Raises:
-        DataError: two files have one name (`a.nii` and `a.nii.gz`).
+        DataError: two files have one name (`a.nii` and `a.nii.gz`), or a folder holds several series.
     """
     scans: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.name.startswith(".") or suffix(path) not in SCAN_SUFFIXES:
-            continue
-        other = scans.setdefault(case_name(path), path)
-        if other != path:
-            refuse(LayoutError("two files", f"{path}: {other.name} has the same case id '{case_name(path)}'. Keep one of them."))
+        scan = None if path.name.startswith(".") else _scan(path, refuse)
+        other = scans.setdefault(case_name(path), scan) if scan is not None else None
+        if other != scan:
+            refuse(LayoutError("two files", f"{path}: {other} has the same case id '{case_name(path)}'. Keep one of them."))
+    refuse_loose_slices([path for path in scans.values() if path.is_file() and is_dicom(path)], refuse)
     return dict(sorted(scans.items()))
+
+
+def _scan(path: Path, refuse: Refuse) -> Path | None:
+    """The file or the series of one entry of a folder; None where it is no scan."""
+    if path.is_dir():
+        return only_folder(path, refuse)
+    return path if suffix(path) in SCAN_SUFFIXES or is_dicom(path) else None
 
 
 def are_numbered(names: Iterable[str], labels: Iterable[str]) -> bool:
