@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from semiseg.case import Batch
+from semiseg.functional.pseudo_labels import hard_labels
 from semiseg.networks import Description
 
 
@@ -115,6 +116,13 @@ class Method(nn.Module, Generic[S]):
     def predict_views(self, image: Tensor) -> list[Tensor]:
         """The logits of each view (B, K, *S), for disagreement maps; one view unless the method has more."""
         return [self.predict_logits(image)]
+
+    def label_views(self, image: Tensor) -> list[Tensor]:
+        """Pseudo-labels (B, *S) of each view, for the health of a training: those of the network that teaches, where that is another one.
+
+        Called in eval mode, without gradients, in the last stage.
+        """
+        return [hard_labels(view) for view in self.predict_views(image)]
 
     def stages(self, steps: int) -> list[Stage]:
         """How `steps` training steps are divided. The sum of the stages is `steps`."""

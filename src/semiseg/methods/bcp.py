@@ -129,6 +129,9 @@ class BCP(Method[BCPSettings]):
         if step.stage.name == "self-train":
             ema_update(self.teacher, self.student, self.settings.ema_decay, step.overall, average_buffers=True)
 
+    def label_views(self, image: Tensor) -> list[Tensor]:
+        return [hard_labels(self.teacher(image))]
+
     def predict_logits(self, image: Tensor) -> Tensor:
         logits: Tensor = self.student(image)
         return logits

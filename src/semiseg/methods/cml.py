@@ -146,6 +146,10 @@ class CML(Method[CMLSettings]):
     def predict_views(self, image: Tensor) -> list[Tensor]:
         return list(self.views(image)[:2])
 
+    def label_views(self, image: Tensor) -> list[Tensor]:
+        network = self.teacher if self.settings.pseudo_labels == "ema" else self.views
+        return [hard_labels(logits) for logits in network(image)[:2]]
+
     def predict_logits(self, image: Tensor) -> Tensor:
         first, second = self.predict_views(image)
         return (first + second) / 2
