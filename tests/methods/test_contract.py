@@ -9,7 +9,7 @@ import pytest
 import torch
 from method_kit import PATCH, last_step, losses_of, make_batch, make_method, steps_of
 
-from semiseg.case import Labeled, Unlabeled
+from semiseg.case import IGNORE, Batch, Labeled, Unlabeled
 from semiseg.methods import METHODS, Method
 
 pytestmark = pytest.mark.parametrize("name", METHODS)
@@ -66,6 +66,33 @@ def test_every_trainable_parameter_gets_a_gradient(name: str, dimensions: int) -
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
         missing = [n for n, p in method.named_parameters() if any(p is q for q in groups[key]) and p.grad is None]
         assert not missing
+
+
+@every_size
+def test_voxels_that_nobody_labelled_leave_losses_and_gradients_finite(name: str, dimensions: int, classes: int) -> None:
+    method = make_method(name, dimensions, classes)
+    batch = make_batch(dimensions, classes)
+    for step, share in ((steps_of(method)[0], 0.5), (last_step(method), 0.5), (last_step(method), 1.0)):
+        method.begin(step.stage)
+        for key, losses in method.updates(with_ignored(batch, share), step):
+            method.zero_grad()
+            assert all(torch.isfinite(loss) for loss in losses.values()), (key, losses)
+            torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+            assert all(p.grad.isfinite().all() for p in method.parameters() if p.grad is not None)
+
+
+def test_a_label_counts_until_it_is_ignored(name: str) -> None:
+    batch = make_batch(2)
+    labels = batch.labeled.label
+    known = with_ignored(batch, 0.5).labeled.label != IGNORE
+    poisoned = replace(batch, labeled=Labeled(batch.labeled.image, torch.where(known, labels, 1 - labels)))
+
+    def total(batch: Batch) -> float:
+        method = make_method(name, 2)
+        return totals(method, batch, last_step(method))
+
+    assert total(batch) != total(poisoned)
+    assert total(with_ignored(batch, 0.5)) == total(with_ignored(poisoned, 0.5)) != total(batch)
 
 
 def test_each_trainable_parameter_is_in_one_optimizer_and_no_teacher_is_in_any(name: str) -> None:
@@ -131,3 +158,11 @@ def test_method_says_what_it_is(name: str) -> None:
 def totals(method: Method[Any], batch: Any, step: Any) -> float:
     torch.manual_seed(5)
     return float(sum(loss.detach() for loss in losses_of(method, batch, step).values()))
+
+
+def with_ignored(batch: Batch, share: float) -> Batch:
+    """The same batch; all of the first labelled patch, and this share of each other one, ignored."""
+    label = batch.labeled.label.clone()
+    label[0] = IGNORE
+    label[..., : round(share * label.shape[-1])] = IGNORE
+    return replace(batch, labeled=Labeled(batch.labeled.image, label))

@@ -7,6 +7,7 @@ import torch
 from method_kit import last_step, make_batch, make_method
 from torch import Tensor
 
+from semiseg.case import IGNORE
 from semiseg.functional.dice import one_hot
 from semiseg.methods.mcf import MCF, rectification_loss
 
@@ -56,3 +57,14 @@ def test_without_its_own_terms_two_networks_learn_from_labels_alone() -> None:
     method = mcf(weight=0, rectification_weight=0)
     losses: dict[str, Tensor] = method(make_batch(2), last_step(method))
     assert set(losses) == {"supervised"}
+
+
+def test_what_is_learnt_from_half_a_label_is_what_is_learnt_from_that_half_alone() -> None:
+    method = mcf(classes=3)
+    both = [torch.randn(2, 3, 4, 6) for _ in range(2)]
+    labels = torch.randint(0, 3, (2, 4, 6))
+    expected, dice = method.supervised_losses([logits[..., :3] for logits in both], labels[..., :3])
+    labels[..., 3:] = IGNORE
+    losses, dice_with_ignored = method.supervised_losses(both, labels)
+    assert {key: loss.item() for key, loss in losses.items()} == pytest.approx({key: loss.item() for key, loss in expected.items()})
+    assert dice_with_ignored[0].item() == pytest.approx(dice[0].item())

@@ -9,6 +9,7 @@ import torch
 from method_kit import last_step, make_batch, make_method
 from torch.nn import functional as F
 
+from semiseg.case import IGNORE
 from semiseg.functional.dice import foreground_dice_loss, one_hot
 from semiseg.methods.ss_net import SSNet
 
@@ -105,3 +106,15 @@ def test_own_pass_updates_the_running_statistics_a_second_time() -> None:
         counters = {int(b) for name, b in method.network.named_buffers() if name.endswith("num_batches_tracked")}
         updates[variant] = counters
     assert updates == {"corrected": {1}, "released": {2}}
+
+
+def test_features_of_voxels_that_nobody_labelled_are_neither_remembered_nor_attracted() -> None:
+    method = ss_net().eval()
+    method.remembered.fill_(1)
+    method.memory.copy_(torch.randn_like(method.memory))
+    before = method.memory.clone()
+    features, predicted = torch.randn(2, 4, 8, 8), torch.ones(2, 8, 8, dtype=torch.long)
+    nothing = torch.full((1, 8, 8), IGNORE)
+    of_unlabeled = method.attraction(features[1:].movedim(1, -1).flatten(0, -2), predicted[1:].flatten())
+    assert method.contrast(features, predicted, nothing).item() == pytest.approx(of_unlabeled.item())
+    assert torch.equal(method.memory, before)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:
-    """Class indices (B, *S) as float32 indicator maps (B, K, *S)."""
+    """Class indices (B, *S) as float32 indicator maps (B, K, *S); all 0 where the label is `IGNORE`."""
     ids = torch.arange(classes, device=labels.device).view(1, -1, *[1] * (labels.ndim - 1))
     return (labels.unsqueeze(1) == ids).float()
 

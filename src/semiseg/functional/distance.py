@@ -6,9 +6,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from semiseg.functional.dice import foreground_squared_dice_loss, one_hot
+from semiseg.functional.supervision import compared, mean_squared_error
 
 Absent = Literal["outside", "zero"]
 """The map of a class that a patch lacks: 1 everywhere, or 0 everywhere."""
@@ -21,7 +21,8 @@ def signed_distance_maps(labels: Tensor, classes: int, absent: Absent = "outside
     -1 everywhere. Runs where the labels are; no device waits.
 
     Args:
-        labels: (B, *S) int64.
+        labels: (B, *S) int64. Ignored voxels count as outside of every class, since nobody knows how far a structure reaches into
+            them: near them the map is what the labelled part alone says.
         classes: K, background included.
         absent: what a class without a voxel gets: "outside" says that all of the patch lies far outside; "zero", as the released
             code has it, that all of the patch is surface.
@@ -61,15 +62,17 @@ def segmentation_and_distance_losses(
 ) -> dict[str, Tensor]:
     """Squared foreground Dice of the logits, and the weighted mean squared error of the maps: SASSNet's and DTC's supervised loss.
 
+    Both over labelled voxels.
+
     Args:
         logits: (B, K, *S).
         distances: predicted maps (B, K - 1, *S).
         labels: (B, *S) int64.
     """
-    classes = logits.shape[1]
+    maps = signed_distance_maps(labels, logits.shape[1], absent)
     return {
-        "dice": foreground_squared_dice_loss(logits.float().softmax(1), one_hot(labels, classes)),
-        "distance": distance_weight * F.mse_loss(distances.float(), signed_distance_maps(labels, classes, absent)),
+        "dice": foreground_squared_dice_loss(*compared(logits.float().softmax(1), labels)),
+        "distance": distance_weight * mean_squared_error(distances.float(), maps, labels),
     }
 
 

@@ -7,19 +7,20 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.nn import functional as F
 
-from semiseg.functional.dice import one_hot, sample_class_dice_loss
+from semiseg.functional.dice import sample_class_dice_loss
+from semiseg.functional.supervision import compared, cross_entropy
 
 DiceLoss = Callable[[Tensor, Tensor], Tensor]
 """Probabilities and indicators, (B, K, *S) each -> scalar: one of `functional.dice`."""
 
 
 def segmentation_loss(logits: Tensor, labels: Tensor, dice: DiceLoss = sample_class_dice_loss) -> Tensor:
-    """Half of cross entropy plus Dice, in float32: logits (B, K, *S), labels (B, *S) -> scalar.
+    """Half of cross entropy plus Dice over labelled voxels, in float32: logits (B, K, *S), labels (B, *S) -> scalar.
 
     Source: the supervised loss of CML and BCP in 3D; with the papers' own `dice`, that of Mean Teacher, UA-MT, CPS, URPC.
     """
     logits = logits.float()
-    return 0.5 * (F.cross_entropy(logits, labels) + dice(logits.softmax(1), one_hot(labels, logits.shape[1])))
+    return 0.5 * (cross_entropy(logits, labels) + dice(*compared(logits.softmax(1), labels)))
 
 
 def feature_conflict_loss(features: Tensor, other: Tensor) -> Tensor:

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from semiseg.functional.dice import one_hot, sample_class_dice_loss
+from semiseg.case import IGNORE
+from semiseg.functional.dice import sample_class_dice_loss
 from semiseg.functional.mixing import Box
+from semiseg.functional.supervision import compared, labeled_voxels
 
 MaskedDice = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Probabilities (B, K, *S), indicators (B, K, *S), mask (*S) -> scalar."""
@@ -29,17 +31,18 @@ def region_loss(
 
     Args:
         logits: (B, K, *S).
-        labels: (B, *S), mixed along the same box.
-        box: a region without voxels costs nothing.
+        labels: (B, *S), mixed along the same box; `IGNORE` is mixed along and left out.
+        box: a region without labelled voxels costs nothing.
 
     Source: Bai et al., CVPR 2023 (BCP), the loss of bidirectional copy-paste.
     """
     logits = logits.float()
-    probabilities, target = logits.softmax(1), one_hot(labels, logits.shape[1])
-    entropy = F.cross_entropy(logits, labels, reduction="none").mean(0)  # (*S)
-    mask = box_mask(box, labels)
+    probabilities, target = compared(logits.softmax(1), labels)
+    entropy = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none").mean(0)  # (*S)
+    labeled = labeled_voxels(labels)[:, 0].mean(0)  # (*S), the share of the batch
+    mask, least = box_mask(box, labels), 1 / len(labels)
     losses = [
-        weight * 0.5 * ((entropy * region).sum() / region.sum().clamp(min=1) + dice(probabilities, target, region))
+        weight * 0.5 * ((entropy * region).sum() / (labeled * region).sum().clamp(min=least) + dice(probabilities, target, region))
         for weight, region in ((inside, mask), (outside, 1 - mask))
     ]
     return torch.stack(losses).sum()

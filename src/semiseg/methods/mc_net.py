@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from semiseg.case import Batch
-from semiseg.functional.dice import class_squared_dice_loss, class_squared_half_dice_loss, foreground_dice_loss, one_hot
+from semiseg.functional.dice import class_squared_dice_loss, class_squared_half_dice_loss, foreground_dice_loss
 from semiseg.functional.schedules import consistency_weight
 from semiseg.functional.sharpening import sharpen
+from semiseg.functional.supervision import compared
 from semiseg.methods.base import Method, MethodSettings, Step, Task
 from semiseg.networks.shared_encoder import SharedEncoder
 
@@ -68,8 +69,8 @@ class MCNet(Method[MCNetSettings]):
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         probabilities = [logits.float().softmax(1) for logits in self.network(batch.images())]
-        target = one_hot(batch.labeled.label, self.task.classes)
-        supervised = torch.stack([self.dice(p[: len(target)], target) for p in probabilities]).sum()
+        labels = batch.labeled.label
+        supervised = torch.stack([self.dice(*compared(p[: len(labels)], labels)) for p in probabilities]).sum()
         losses = {"supervised": self.settings.supervised_weight * supervised}
         if self.settings.weight > 0:
             weight = consistency_weight(step, self.settings.weight, self.settings.ramp)

@@ -9,9 +9,10 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from semiseg.case import Batch
-from semiseg.functional.dice import foreground_squared_dice_loss, one_hot
+from semiseg.case import IGNORE, Batch
+from semiseg.functional.dice import foreground_squared_dice_loss
 from semiseg.functional.schedules import consistency_weight
+from semiseg.functional.supervision import compared, cross_entropy
 from semiseg.methods.base import Method, MethodSettings, Step, Task
 from semiseg.networks.resnet import initialize_kaiming, residual_network
 
@@ -64,13 +65,12 @@ class MCF(Method[MCFSettings]):
 
     def supervised_losses(self, both: list[Tensor], labels: Tensor) -> tuple[dict[str, Tensor], list[Tensor]]:
         """What both networks (L, K, *S) learn from labels, and the Dice loss of each."""
-        target = one_hot(labels, self.task.classes)
-        probabilities = [logits.softmax(1) for logits in both]
-        dice = [foreground_squared_dice_loss(p, target) for p in probabilities]
-        losses = {"supervised": sum(dice, F.cross_entropy(both[0], labels) + F.cross_entropy(both[1], labels))}
+        pairs = [compared(logits.softmax(1), labels) for logits in both]  # probabilities and target, (L, K, *S) each
+        dice = [foreground_squared_dice_loss(*pair) for pair in pairs]
+        losses = {"supervised": sum(dice, cross_entropy(both[0], labels) + cross_entropy(both[1], labels))}
         if self.settings.rectification_weight > 0:
-            disagree = both[0].argmax(1) != both[1].argmax(1)  # (L, *S)
-            errors = [rectification_loss(p, target, disagree) for p in probabilities]
+            disagree = (both[0].argmax(1) != both[1].argmax(1)) & (labels != IGNORE)  # (L, *S)
+            errors = [rectification_loss(*pair, disagree) for pair in pairs]
             losses["rectification"] = self.settings.rectification_weight * (errors[0] + errors[1])
         return losses, dice
 

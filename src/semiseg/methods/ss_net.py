@@ -14,8 +14,9 @@ from torch.nn import functional as F
 from semiseg.case import Batch
 from semiseg.functional.adversarial import virtual_adversarial_loss
 from semiseg.functional.class_samples import best_where, sample_where
-from semiseg.functional.dice import class_squared_dice_loss, foreground_dice_loss, one_hot, pooled_dice_loss
+from semiseg.functional.dice import class_squared_dice_loss, foreground_dice_loss, pooled_dice_loss
 from semiseg.functional.schedules import consistency_weight
+from semiseg.functional.supervision import compared
 from semiseg.methods.base import Method, MethodSettings, Step, Task
 from semiseg.networks.heads import SIZE, ContrastHeads
 
@@ -90,8 +91,7 @@ class SSNet(Method[SSNetSettings]):
         features = self.network.decoder.features(self.network.encoder(images))
         logits = self.network.decoder.head(features).float()
         probabilities = logits.softmax(1)  # (L + U, K, *S)
-        target = one_hot(labels, self.task.classes)
-        losses = {"supervised": DICE[self.settings.dice](probabilities[: len(labels)], target)}
+        losses = {"supervised": DICE[self.settings.dice](*compared(probabilities[: len(labels)], labels))}
         if self.settings.weight > 0:
             weight = consistency_weight(step, self.settings.weight, self.settings.ramp)
             losses["adversarial"] = weight * self.adversarial(images, probabilities)
@@ -109,7 +109,10 @@ class SSNet(Method[SSNetSettings]):
         return virtual_adversarial_loss(self.network, images, target, distance, self.settings.attack_radius)
 
     def contrast(self, features: Tensor, predicted: Tensor, labels: Tensor) -> Tensor:
-        """The class terms of labelled and unlabelled scans: features (L + U, width, *S), predicted (L + U, *S), labels (L, *S)."""
+        """The class terms of labelled and unlabelled scans: features (L + U, width, *S), predicted (L + U, *S), labels (L, *S).
+
+        A voxel with the label `IGNORE` is of no class here.
+        """
         split = len(labels)
         labeled, unlabeled = _points(features[:split]), _points(features[split:])
         correct = torch.where(predicted[:split] == labels, labels, 0)
