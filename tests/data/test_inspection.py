@@ -133,7 +133,7 @@ FAULTS: list[Fault] = [
     ("label in 2D", lambda f: save(label(f), mask()[..., 3]), ("error", "grid", "b"), "has 2 axes (12, 14)"),
     ("label elsewhere", lambda f: save(label(f), mask(9), shift=2), ("error", "grid", "b"), "differ by up to 2"),
     ("label flipped", lambda f: save(label(f), mask(9), flip=True), ("error", "grid", "b"), "its axes run LAS, the image's RAS"),
-    ("label of 255", lambda f: save(label(f), 255 * mask()), ("error", "label values", "b"), "--label-map 255:0"),
+    ("label of 255", lambda f: save(label(f), 255 * mask()), ("error", "label values", "b"), "--label-map 255:1"),
     ("label of -1", lambda f: save(label(f), -1 * mask().astype(np.int16)), ("error", "label values", "b"), "--label-map -1:0"),
     ("label of 0.5", lambda f: save(label(f), mask() * np.float32(0.5)), ("error", "file", "b"), "not whole numbers"),
     (

@@ -72,10 +72,12 @@ def stray_values(looks: Sequence[Look], classes: int | None) -> Iterator[Finding
     """Labels with values that are no class: beyond the named ones, or else beyond the first gap in the values of all labels."""
     present = {value for look in looks for value in look.values or ()}
     count = classes or next(k for k in range(1, len(present) + 2) if k not in present)
-    help_out = way_out(present, classes) if len(present) <= SHOWN else "Map those that are classes with --label-map, or export it again"
     for look in looks:
         strays = sorted(value for value in look.values or () if not 0 <= value < count)
         if strays:
+            held = present if classes is None else look.values or ()  # unnamed classes are numbered over all labels
+            few = len(held) <= SHOWN
+            help_out = way_out(held, classes) if few else "Map those that are classes with --label-map, or export it again"
             message = (
                 f"{look.label}: label has values {{{_some(look.values or ())}}}; of all labels, {_some(strays)} fit no class. {help_out}."
             )
@@ -87,7 +89,7 @@ def empty_labels(looks: Sequence[Look]) -> Iterator[Finding]:
     filled = {look.group for look in looks if look.group and look.label_digest is not None}
     for look in looks:
         slices = look.grid is not None and len(look.grid[1]) == 2
-        if look.values == {0} and not (slices and look.group in filled):
+        if look.values == frozenset({0}) and not (slices and look.group in filled):
             message = f"{look.label}: holds background alone. If nobody has labelled it, remove the file: then it is unlabelled."
             yield Finding("warning", "empty label", look.case, message)
 
