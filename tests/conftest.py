@@ -43,6 +43,12 @@ def hippocampus_folder() -> Path:
     return _folder("hippocampus", None)
 
 
+@pytest.fixture(scope="session")
+def dicom_folder() -> Path:
+    """DICOM of several makers: `series/` and `hippocampus/` with series that make a volume, `cannot/` with those that make none."""
+    return _folder("dicom", None)
+
+
 def _folder(name: str, wanted: Callable[[Path], list[str]] | None) -> Path:
     given = os.environ.get("SEMISEG_DATA")
     if given:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from semiseg.case import Array, Channel, Source, file_of
+from semiseg.data.formats import files_of
 from semiseg.errors import DataError
 
 VERSION = 1
@@ -93,8 +94,8 @@ def _load(path: Path) -> Array | None:
 def _key(sources: Sequence[Source], recipe: str) -> str:
     lines = [f"version {VERSION}", recipe]
     for source in sources:
-        path = file_of(source)
-        assert path is not None
-        stat = path.stat()
-        lines.append(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}" + (f" {source.index}" if isinstance(source, Channel) else ""))
+        for path in files_of(source):
+            stat = path.stat()
+            channel = f" {source.index}" if isinstance(source, Channel) else ""
+            lines.append(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}{channel}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]

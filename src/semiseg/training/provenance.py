@@ -8,9 +8,10 @@ from importlib.metadata import version
 
 import numpy as np
 
-from semiseg.case import Case, Source, file_of
+from semiseg.case import Case, Source
 from semiseg.config import Run
 from semiseg.data.dataset import Dataset, group_of
+from semiseg.data.formats import files_of
 from semiseg.evaluation.results import Provenance
 from semiseg.training.door import PROTOCOL
 
@@ -35,6 +36,5 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 def size(source: Source) -> int:
-    """Bytes of a file or an array."""
-    path = file_of(source)
-    return path.stat().st_size if path is not None else np.asarray(source).nbytes
+    """Bytes of the files of a scan, or of an array."""
+    return source.nbytes if isinstance(source, np.ndarray) else sum(path.stat().st_size for path in files_of(source))

@@ -28,6 +28,7 @@ __all__ = [
     "case_name",
     "channels_of",
     "describe",
+    "files_of",
     "image_reader",
     "label_source",
     "map_suffix",
@@ -182,6 +183,13 @@ def map_suffix(source: Path) -> str:
     """The suffix of a map of whole numbers on a scan's grid (uncertainty in percent): that of its mask, unless that holds classes alone."""
     own = mask_suffix(source)
     return ".nii.gz" if own == SEGMENTATION else own
+
+
+def files_of(source: Source) -> list[Path]:
+    """All files that reading a source depends on; none for an array in memory."""
+    path = file_of(source)
+    own = [] if path is None else dicom.files_of(path) if _is_dicom(path) else [path]
+    return [*own, *files_of(source.scan)] if isinstance(source, OnScan) else own
 
 
 def label_source(label: Path, scan: Source) -> Source:

@@ -21,7 +21,7 @@ from semiseg.errors import DataError
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["SUFFIXES", "frame_groups", "frames_of", "is_dicom", "patient", "read_header", "read_image", "stack_of"]
+__all__ = ["SUFFIXES", "files_of", "frame_groups", "frames_of", "is_dicom", "patient", "read_header", "read_image", "stack_of"]
 
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing")
 """In the patient, and on the detector of an X-ray."""
@@ -55,6 +55,16 @@ def stack_of(source: Path) -> list[Frame]:
         with readable(file_of(header)):
             frames += frames_of(header)
     return ordered(frames, str(source))
+
+
+def files_of(source: Path) -> list[Path]:
+    """All files of a scan, also of one that makes no volume."""
+    if source.is_dir():
+        return files_in(source)
+    try:
+        return [file_of(header) for header in series_of(source)]
+    except DataError:
+        return [source]
 
 
 def patient(source: Path) -> str:

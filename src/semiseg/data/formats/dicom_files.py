@@ -63,8 +63,15 @@ def read_dataset(path: Path, tags: list[str] | None = None) -> Dataset:
 
 
 def read_headers(files: Iterable[Path]) -> list[Dataset]:
-    """The headers of those files that hold an image or a segmentation (reports and the like are passed over)."""
+    """The headers of those files that hold an image or a segmentation (reports and the like are passed over).
+
+    Raises:
+        DataError: a file cannot be read, or should hold an image and does not.
+    """
     headers = [read_dataset(path, TAGS) for path in files]
+    for header in headers:
+        if "Rows" not in header and ("SOPClassUID" not in header or "Image Storage" in _kind(header)):
+            raise DataError(f"{file_of(header)}: holds no image although it says so. It is cut short or damaged: copy or export it again.")
     return [header for header in headers if "Rows" in header]
 
 

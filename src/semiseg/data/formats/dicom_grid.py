@@ -178,25 +178,33 @@ def _refuse_tilt(stack: Sequence[Frame], name: str) -> None:
 
 
 def _refuse_uneven(stack: Sequence[Frame], name: str) -> None:
-    first, step, normal = stack[0], _step(stack, len(stack)), normal_of(stack[0])
-    off = np.array([_place(frame) - _place(first) - k * step for k, frame in enumerate(stack)])  # (slices, 3)
-    gaps = np.diff(heights(stack))
-    usual = float(np.median(gaps))
+    """Slices may lie off the straight line of even steps that fits all of them best by a tenth of a voxel, along the stack and across."""
+    first, normal = stack[0], normal_of(stack[0])
+    assert first.spacing is not None
+    steps, places = np.arange(len(stack)), np.array([_place(frame) for frame in stack])
+    step, start = np.polyfit(steps, places, 1)
+    off = places - start - steps[:, None] * step  # (slices, 3)
     along = np.abs(off @ normal)
     across = np.linalg.norm(off - np.outer(off @ normal, normal), axis=1)
-    assert first.spacing is not None
-    if along.max() <= OFF_PLACE * np.linalg.norm(step) and across.max() <= OFF_PLACE * min(first.spacing):
-        return
-    k = int(gaps.argmax())
-    where = f"between {_label(stack[k])} and {_label(stack[k + 1])} lie {gaps[k]:.4g} mm, where {usual:.4g} mm is usual"
-    if gaps[k] > 1.5 * usual:
-        raise DataError(f"{name}: slices are missing: {where}. Export the whole series, or use only the part of it on one side of the gap.")
+    gaps = np.diff(places @ normal)
+    usual = float(np.median(gaps))
     if along.max() > OFF_PLACE * np.linalg.norm(step):
+        k = int(gaps.argmax())
+        where = f"between {_label(stack[k])} and {_label(stack[k + 1])} lie {gaps[k]:.4g} mm, where {usual:.4g} mm is usual"
+        if are_steps(gaps / usual):
+            raise DataError(f"{name}: slices are missing: {where}. Export the whole series, or only the slices on one side of the gap.")
         raise DataError(
             f"{name}: slices are spaced unevenly: {where}. Resample the series to even spacing, and use the file that it gives."
         )
-    k = int(across.argmax())
-    raise DataError(f"{name}: {_label(stack[k])} is shifted sideways by {across[k]:.3g} mm. Export the series again, or leave it out.")
+    if across.max() > OFF_PLACE * min(first.spacing):
+        k = int(across.argmax())
+        raise DataError(f"{name}: {_label(stack[k])} is shifted sideways by {across[k]:.3g} mm. Export the series again, or leave it out.")
+
+
+def are_steps(gaps: Array) -> bool:
+    """Whether gaps, in slices, are whole numbers of them."""
+    steps = np.rint(gaps)
+    return bool(steps.min() >= 1 and np.abs(gaps - steps).max() <= 2 * OFF_PLACE)  # both ends may be off
 
 
 def _label(frame: Frame) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from semiseg.case import Array, Geometry
 from semiseg.data.formats.dicom import frame_groups, frames_of
 from semiseg.data.formats.dicom_files import SEGMENTATION, TAGS, file_of, files_in, read_dataset, read_headers, readable
-from semiseg.data.formats.dicom_grid import OFF_PLACE, SAME_PLACE, Frame, geometry, heights, refuse_unlike
+from semiseg.data.formats.dicom_grid import SAME_PLACE, Frame, are_steps, geometry, heights, refuse_unlike
 from semiseg.errors import DataError
 
 if TYPE_CHECKING:
@@ -129,16 +129,10 @@ def _grid(file: Path, frames: Sequence[Frame], distance: float | None) -> tuple[
     first, last = frames[order[0]], frames[order[-1]]
     if not len(apart):
         return np.zeros(len(frames), int), geometry([first], distance=distance or 1.0)
-    usual = next((g for g in (distance, float(apart.min())) if g and _are_steps(apart / g)), None)
+    usual = next((g for g in (distance, float(apart.min())) if g and are_steps(apart / g)), None)
     if usual is None:
         raise DataError(f"{file}: its frames are spaced unevenly. Export the segmentation as NIfTI on the grid of its series.")
     steps = np.where(gaps > SAME_PLACE, np.rint(gaps / usual), 0).astype(int)
     slices = np.zeros(len(frames), int)
     slices[order[1:]] = np.cumsum(steps)
     return slices, geometry([first, last], slices=int(slices.max()) + 1)
-
-
-def _are_steps(gaps: Array) -> bool:
-    """Whether gaps are whole numbers of slices."""
-    steps = np.rint(gaps)
-    return bool(steps.min() >= 1 and np.abs(gaps - steps).max() <= 2 * OFF_PLACE)  # both ends may be off
