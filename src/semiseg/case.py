@@ -77,6 +77,24 @@ class Geometry:
         return tuple(float(s) for s in np.linalg.norm(self.affine[:3, :dimensions], axis=0))
 
 
+@dataclass(frozen=True)
+class LabeledPart:
+    """What of a label map somebody labelled, all of it by default. The rest of the scan is as unlabelled as a scan without a label.
+
+    Attributes:
+        slices: 0-based numbers of the labelled slices; None: all.
+        axis: along which slices are counted; -1 is the last.
+        values: values in the label file at voxels that are labelled; None: all.
+    """
+
+    slices: tuple[int, ...] | None = None
+    axis: int = -1
+    values: tuple[int, ...] | None = None
+
+
+WHOLE_LABEL = LabeledPart()
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
     """One subject.
@@ -87,7 +105,8 @@ class Case:
         label: the label map, or None. **An unlabelled case has no label here, so nothing can open one.**
         group: what must not straddle a split (a patient with two scans); empty means the case itself.
         spacing: mm a voxel, for files that hold no geometry.
-        label_map: value in the label file -> class number; values that are not named stay as they are.
+        label_map: value in the label file -> class number, or `IGNORE`; values that are not named stay as they are.
+        labeled_part: what of the label counts.
     """
 
     id: str
@@ -96,6 +115,12 @@ class Case:
     group: str = ""
     spacing: tuple[float, ...] | None = None
     label_map: Mapping[int, int] = field(default_factory=dict)
+    labeled_part: LabeledPart = WHOLE_LABEL
+
+    @property
+    def partly_labeled(self) -> bool:
+        """Whether there may be voxels that nobody labelled beside labelled ones."""
+        return self.label is not None and (self.labeled_part != WHOLE_LABEL or IGNORE in self.label_map.values())
 
     def unlabeled(self) -> Case:
         """The same case without its label."""

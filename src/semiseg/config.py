@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
 
 from semiseg.data.augment import Augmentation
+from semiseg.data.labels import ClassNumber
 from semiseg.data.prepare import Preparation
 from semiseg.errors import SettingsError, did_you_mean
 from semiseg.methods import Method, MethodSettings, Task, find_method
@@ -31,8 +32,8 @@ class Data(Section):
     draw: int = Field(0, ge=0, description="which draw of labelled scans: 0 is the first N, others are random")
     classes: tuple[str, ...] = Field((), description="names of the foreground classes, in the order of their values from 1; found if empty")
     channels: int | None = Field(None, ge=1, description="modalities of a scan; found if not given")
-    label_map: dict[int, Annotated[int, Field(ge=0, le=255)]] = Field(
-        default_factory=dict, description="value in the label files -> class, {255: 1, 3: 0}; other values stay"
+    label_map: dict[int, ClassNumber] = Field(
+        default_factory=dict, description="value in the label files -> class, {255: 1, 3: 0, 9: ignore}; other values stay"
     )
 
 

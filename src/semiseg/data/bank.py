@@ -7,10 +7,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from semiseg.case import Array
+from semiseg.case import IGNORE, Array
+from semiseg.data.labels import STORED_IGNORE
 from semiseg.data.prepare import Prepared
 from semiseg.data.sampling import Draw, crop_shape
 from semiseg.errors import DataError
+
+
+def pools(prepared: Sequence[Prepared]) -> tuple[list[Prepared], list[Prepared]]:
+    """The scans that labelled patches are cut from, and those for unlabelled ones: a partly labelled scan is among both."""
+    labeled = [item for item in prepared if item.label is not None]
+    return labeled, [item.unlabeled() for item in prepared if item.label is None or item.labeled_box is not None]
 
 
 class Bank:
@@ -33,6 +40,7 @@ class Bank:
         self.device = torch.device(device)
         self.ids = tuple(item.id for item in prepared)
         self.shapes: tuple[tuple[int, ...], ...] = tuple(item.image.shape[1:] for item in prepared)
+        self.labeled_boxes = tuple(item.labeled_box for item in prepared)
         self.channels = int(prepared[0].image.shape[0])
         self._images = [_tensor(item.image) for item in prepared]
         self._labels = [_tensor(item.label) for item in prepared if item.label is not None]
@@ -59,7 +67,7 @@ class Bank:
     ) -> tuple[Tensor, Tensor | None]:
         """Cut the patches: (B, C, *P) float32 in `memory_format`, and (B, *P) int64 or None. Never waits for the device.
 
-        Patches that reach beyond a scan are filled up with zeros (background).
+        Patches that reach beyond a scan are filled up with zeros (background). What nobody labelled is `IGNORE`.
         """
         target = self.device if self._resident else torch.device("cpu")
         pinned = self.device.type == "cuda" and not self._resident
@@ -70,7 +78,10 @@ class Bank:
             if label is not None:
                 _copy_patch(label[slot, None], self._labels[draw.case][None], draw)
         image = image.to(self.device, non_blocking=True)
-        return image, None if label is None else label.to(self.device, non_blocking=True).long()
+        if label is None:
+            return image, None
+        classes = label.to(self.device, non_blocking=True).long()
+        return image, classes.masked_fill_(classes == STORED_IGNORE, IGNORE)
 
 
 def _copy_patch(out: Tensor, volume: Tensor, draw: Draw) -> None:

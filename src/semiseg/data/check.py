@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from semiseg.case import Array, Case, Geometry
+from semiseg.case import IGNORE, Array, Case, Geometry
 from semiseg.data.formats import describe, read_header, read_label_header
-from semiseg.data.labels import way_out
+from semiseg.data.labels import STORED_IGNORE, way_out
 from semiseg.errors import DataError
 
 AFFINE_TOLERANCE = 1e-3
@@ -26,13 +26,20 @@ def check_headers(cases: Sequence[Case], most: int) -> None:
 
 
 def check_classes(label: Array, classes: int, name: str) -> None:
-    """Check that the values of a label map (*S) lie in 0..classes-1.
+    """Check that the values of a label map (*S) of class numbers lie in 0..classes-1 or are `IGNORE`, but not all of them.
 
     Raises:
-        DataError: they do not; the message lists all values.
+        DataError: they do not, and the message lists all values; nothing is labelled; more classes than are read.
     """
-    if int(label.min()) < 0 or int(label.max()) >= classes:
-        values = np.unique(label)[:20].tolist()
+    if classes > STORED_IGNORE:
+        raise DataError(f"{name}: {classes} classes with the background; at most {STORED_IGNORE} are read. Merge some with --label-map.")
+    if int(label.max()) == IGNORE:
+        raise DataError(
+            f"{name}: no voxel is labelled. Leave the label out, which makes the scan an unlabelled one, or mend what says which voxels "
+            "are labelled (ignore, label_map, labeled_slices, labeled_classes)."
+        )
+    if int(label.min()) < IGNORE or int(label.max()) >= classes:
+        values = [value for value in np.unique(label)[:20].tolist() if value != IGNORE]
         found = ", ".join(str(value) for value in values)
         raise DataError(
             f"{name}: label has values {{{found}}}; expected 0..{classes - 1}. {way_out(values, classes)}, or name all classes."

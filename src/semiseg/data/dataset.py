@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from semiseg.case import Case
+from semiseg.case import WHOLE_LABEL, Case
 from semiseg.data.faults import LayoutError, Refuse, stop
-from semiseg.data.formats import describe, read_label
-from semiseg.data.labels import mapped_names, way_out
+from semiseg.data.formats import describe
+from semiseg.data.labels import labeled_values, mapped_names, way_out, written_class
 from semiseg.data.prepare import Preparation
 from semiseg.errors import DataError
 
@@ -89,16 +89,17 @@ class Dataset:
     def summary(self) -> str:
         """What was found and how it was read, on one line; no label is opened for it."""
         labeled = sum(case.label is not None for case in self.train)
+        partly = sum(case.label is not None and case.labeled_part != WHOLE_LABEL for case in self.train)
         parts = {"validation": self.validation, "test": self.test}
         facts = [
-            f"{len(self.train)} training cases, {labeled} with a label",
+            f"{len(self.train)} training cases, {labeled} with a label" + (f" ({partly} of them in part)" if partly else ""),
             *(f"{len(part)} {name}" for name, part in parts.items() if part),
         ]
         modalities = len(next((case.images for part in (self.train, *parts.values()) for case in part), ()))
         facts += [f"{modalities} modalities"] if modalities > 1 else []
         facts += [f"classes {', '.join(self.named)}"] if self.named else []
         mapped = next((case.label_map for case in self.train), {})
-        facts += [f"label values {', '.join(f'{value} as {k}' for value, k in mapped.items())}"] if mapped else []
+        facts += [f"label values {', '.join(f'{value} as {written_class(k)}' for value, k in mapped.items())}"] if mapped else []
         return f"{self.name}, read as {self.layout or 'cases'}: {'; '.join(facts)}"
 
     def relabeled(self, label_map: Mapping[int, int]) -> Dataset:
@@ -152,17 +153,6 @@ def group_of(case: Case) -> str:
     return case.group or case.id
 
 
-def find_classes(cases: Iterable[Case]) -> tuple[str, ...]:
-    """`class_1`, `class_2`, ... as many as the labels of `cases` hold.
-
-    Raises:
-        DataError: the values are not 0, 1, 2, ... without a gap, so that they cannot be told from a slip.
-    """
-    where: dict[int, str] = {}
-    numbers = {0}
-    for case in cases:
-        if case.label is not None:
-            for value in np.unique(read_label(case.label)[0]).tolist():
 def kept_apart(name: str, parts: Mapping[str, Sequence[Case]], refuse: Refuse = stop) -> dict[str, tuple[Case, ...]]:
     """`parts` if no id stands in them twice, and no group (patient) in two of them.
 
@@ -189,8 +179,19 @@ def kept_apart(name: str, parts: Mapping[str, Sequence[Case]], refuse: Refuse = 
     return {part: tuple(cases) for part, cases in kept.items()}
 
 
-                where.setdefault(int(value), describe(case.label))
-                numbers.add(case.label_map.get(int(value), int(value)))
+def find_classes(cases: Iterable[Case]) -> tuple[str, ...]:
+    """`class_1`, `class_2`, ... as many as the labels of `cases` hold.
+
+    Raises:
+        DataError: the values are not 0, 1, 2, ... without a gap, so that they cannot be told from a slip.
+    """
+    where: dict[int, str] = {}
+    numbers = {0}
+    for case in cases:
+        if case.label is not None:
+            for value in labeled_values(case.label, case.label_map, case.labeled_part):
+                where.setdefault(value, describe(case.label))
+                numbers.add(case.label_map.get(value, value))
     highest = max(numbers)
     if highest == 0 or sorted(numbers) != list(range(highest + 1)):
         found = "{" + ", ".join(str(value) for value in sorted(where)) + "}"

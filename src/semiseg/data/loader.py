@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from semiseg.case import Batch, Labeled, Unlabeled
 from semiseg.data.augment import Augmentation, apply, make_params
 from semiseg.data.bank import Bank
+from semiseg.data.labels import Box
 from semiseg.data.sampling import draw
 from semiseg.errors import DataError, SettingsError
 
@@ -48,15 +51,17 @@ class Loader:
 
     def __call__(self, step: int) -> Batch:
         """Labelled (L, C, *P) and (L, *P), unlabelled (U, C, *P), on the banks' device."""
-        image, label = self._patches(self.labeled, "labeled", step, self.labeled_slots)
+        image, label = self._patches(self.labeled, "labeled", step, self.labeled_slots, self.labeled.labeled_boxes)
         assert label is not None  # _check
         if self.unlabeled is None or self.unlabeled_slots == 0:
             return Batch(Labeled(image, label), Unlabeled(image.new_empty((0, *image.shape[1:]))))
         return Batch(Labeled(image, label), Unlabeled(self._patches(self.unlabeled, "unlabeled", step, self.unlabeled_slots)[0]))
 
-    def _patches(self, bank: Bank, stream: str, step: int, slots: int) -> tuple[Tensor, Tensor | None]:
+    def _patches(
+        self, bank: Bank, stream: str, step: int, slots: int, boxes: Sequence[Box | None] | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         symmetry, probability = self.augmentation.symmetry, self.augmentation.symmetry_probability
-        draws = [draw(self.seed, stream, step, slot, slots, bank.shapes, self.patch, symmetry, probability) for slot in range(slots)]
+        draws = [draw(self.seed, stream, step, slot, slots, bank.shapes, self.patch, symmetry, probability, boxes) for slot in range(slots)]
         image, label = bank.gather(draws, self.patch, self.memory_format)
         return apply(make_params(self.augmentation, self.seed, step, stream, slots), image, label)
 

@@ -15,7 +15,7 @@ from semiseg.case import Array, Case, Geometry, Source, file_of
 from semiseg.data.cache import Cache, CacheError
 from semiseg.data.check import check_classes, check_headers, named, raise_faults
 from semiseg.data.formats import describe, read_header, read_images
-from semiseg.data.labels import read_classes
+from semiseg.data.labels import Box, labeled_box, read_classes, stored
 from semiseg.data.normalize import clip, normalize_by_numbers, normalize_by_scan
 from semiseg.data.resample import resample_image, resample_label, resampled_shape
 from semiseg.errors import DataError, SettingsError
@@ -74,12 +74,24 @@ class Prepared:
     Attributes:
         id: the case's, or `<case>#<k>` for slice k.
         image: (C, *S) float32, memory-mapped where the case lies in files.
-        label: (*S) uint8, or None for an unlabelled case.
+        label: (*S) uint8, `STORED_IGNORE` where nobody labelled; None for an unlabelled case, and for a slice of which nothing is labelled.
+        labeled_box: (first, past the last) along each axis of the labelled voxels of a partly labelled scan; None for any other.
     """
 
     id: str
     image: Array
     label: Array | None
+    labeled_box: Box | None = None
+
+    @staticmethod
+    def of(case: Case, name: str, image: Array, label: Array | None) -> Prepared:
+        """A scan of `case`, or a slice of it."""
+        box = labeled_box(label) if label is not None and case.partly_labeled else None
+        return Prepared(name, image, label, box) if box is None or all(last for _, last in box) else Prepared(name, image, None)
+
+    def unlabeled(self) -> Prepared:
+        """The same scan without its label."""
+        return Prepared(self.id, self.image, None)
 
 
 def prepare_image(array: Array, preparation: Preparation, spacing: Sequence[float] | None = None, overwrite: bool = False) -> Array:
@@ -112,10 +124,10 @@ def prepare_image(array: Array, preparation: Preparation, spacing: Sequence[floa
 
 
 def prepare_label(label: Array, preparation: Preparation, spacing: Sequence[float] | None = None) -> Array:
-    """A label map (*S) on the grid of the prepared image, uint8. `spacing` as for `prepare_image`."""
+    """Class numbers (*S) on the grid of the prepared image, as `stored`. `spacing` as for `prepare_image`."""
     if preparation.spacing is not None:
-        return resample_label(label.astype(np.uint8), new_shape(label.shape, preparation, spacing))
-    return np.ascontiguousarray(_resized(label.astype(np.uint8)[None], preparation)[0])
+        return resample_label(stored(label), new_shape(label.shape, preparation, spacing))
+    return np.ascontiguousarray(_resized(stored(label)[None], preparation)[0])
 
 
 def new_shape(shape: Sequence[int], preparation: Preparation, spacing: Sequence[float] | None) -> tuple[int, ...]:
@@ -224,21 +236,21 @@ def _prepare_case(case: Case, preparation: Preparation, classes: int, store: Cac
         return image, None
 
     def make_label() -> Array:
-        label = read_classes(source, case.label_map)
+        label = read_classes(source, case.label_map, case.labeled_part)
         check_classes(label, classes, describe(source))
         shape, geometry = read_header(case.images[0])
         return _cut(prepare_label(label, preparation, known_spacing(geometry, len(shape), case.spacing)), preparation, 0)
 
-    return image, store.get((source,), f"label {classes} {sorted(case.label_map.items())} {settings}", make_label)
+    return image, store.get((source,), f"label {classes} {sorted(case.label_map.items())} {case.labeled_part} {settings}", make_label)
 
 
 def _items(case: Case, image: Array, label: Array | None, preparation: Preparation) -> Iterator[Prepared]:
     """A 3D scan for a 2D model lies slices first: (N, C, H, W) and (N, H, W)."""
     if preparation.slice_axis is None or image.ndim < 4:
-        yield Prepared(case.id, image, label)
+        yield Prepared.of(case, case.id, image, label)
         return
     for k in range(len(image)):
-        yield Prepared(f"{case.id}#{k}", image[k], None if label is None else label[k])
+        yield Prepared.of(case, f"{case.id}#{k}", image[k], None if label is None else label[k])
 
 
 def _cut(array: Array, preparation: Preparation, channel_axes: int) -> Array:

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from semiseg.case import Array
+from semiseg.data.labels import Box
 
 Symmetry = Literal["none", "flips", "in_plane", "in_plane_released"]
 """How a crop may be turned and mirrored.
@@ -60,6 +61,7 @@ def draw(
     patch: tuple[int, ...],
     symmetry: Symmetry = "none",
     symmetry_probability: float = 1.0,
+    boxes: Sequence[Box | None] | None = None,
 ) -> Draw:
     """The patch in `slot` of the batch at `step`.
 
@@ -76,13 +78,15 @@ def draw(
         patch: (*P).
         symmetry: how the crop may be turned.
         symmetry_probability: how often it is.
+        boxes: of every scan, where its labelled voxels lie if it has others: the middle of the crop shall meet them. None: anywhere.
     """
     random = generator(seed, stream, step, slot)
     case = case_index(seed, stream, step * slots + slot, len(shapes))
     turned = random.random() < symmetry_probability
     turns, flips = draw_symmetry(random, symmetry, len(patch)) if turned else (0, ())
-    start = tuple(draw_start(random, side, size) for side, size in zip(shapes[case], crop_shape(patch, turns), strict=True))
-    return Draw(case, start, turns, flips)
+    box = boxes[case] if boxes is not None else None
+    sides = zip(shapes[case], crop_shape(patch, turns), box or [None] * len(patch), strict=True)
+    return Draw(case, tuple(draw_start(random, side, size, extent) for side, size, extent in sides), turns, flips)
 
 
 def draw_symmetry(random: np.random.Generator, symmetry: Symmetry, dimensions: int) -> tuple[int, tuple[int, ...]]:
@@ -97,9 +101,18 @@ def draw_symmetry(random: np.random.Generator, symmetry: Symmetry, dimensions: i
     return turns, (0,) if choice else ()
 
 
-def draw_start(random: np.random.Generator, side: int, size: int) -> int:
-    """Where a crop of `size` starts on an axis of `side` voxels."""
-    return int(random.integers(side - size + 1)) if side >= size else -((size - side) // 2)
+def draw_start(random: np.random.Generator, side: int, size: int, extent: tuple[int, int] | None = None) -> int:
+    """Where a crop of `size` starts on an axis of `side` voxels.
+
+    With an `extent` (first, past the last), the middle half of the crop meets it; where the scan ends too early for that, the crop does.
+    """
+    if side < size:
+        return -((size - side) // 2)
+    lowest, highest = 0, side - size
+    if extent is not None:
+        reach = size - size // 4  # past the last voxel of the middle half, which begins at size // 4
+        lowest, highest = (min(max(start, lowest), highest) for start in (extent[0] - reach + 1, extent[1] - 1 - size // 4))
+    return int(random.integers(lowest, highest + 1))
 
 
 def crop_shape(patch: tuple[int, ...], turns: int) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from semiseg.data.labels import IGNORED
 from semiseg.data.layouts.description import Description
 from semiseg.errors import DataError
 
@@ -31,17 +32,20 @@ def read_dataset_json(folder: Path) -> dict[str, Any]:
 def description(content: dict[str, Any], path: Path) -> Description:
     """Name and classes; values with gaps between them are renumbered in their order.
 
-    An `ignore` label is no class: the values of such voxels are to be mapped to one.
+    A label named `ignore` is no class: nobody labelled such voxels (nnU-Net, where it has the highest value).
 
     Raises:
         DataError: a label has several values (nnU-Net's regions) or none.
     """
     values: dict[int, str] = {}
+    ignored: list[int] = []
     for left, right in content["labels"].items():
         value, name = (left, right) if str(left).isdigit() else (right, left)
         if not str(value).isdigit():
             raise DataError(f"{path}: label '{name}' has the value {value}; expected one whole number. Overlapping regions are not read.")
-        if int(value) > 0 and str(name).lower() != "ignore":
+        if str(name).lower() == IGNORED:
+            ignored.append(int(value))
+        elif int(value) > 0:
             values[int(value)] = str(name)
     if not values:
         raise DataError(f"{path}: 'labels' names no class but the background.")
@@ -50,4 +54,5 @@ def description(content: dict[str, Any], path: Path) -> Description:
         name=content.get("name") or None,
         classes=tuple(values[value] for value in sorted(values)),
         label_map={value: k for value, k in numbers.items() if value != k},
+        ignore=tuple(ignored),
     )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from semiseg.case import Case, Geometry
+from semiseg.case import IGNORE, Case, Geometry, LabeledPart
 from semiseg.data.dataset import Dataset, kept_apart
 from semiseg.data.faults import Refuse, stop
 from semiseg.data.formats import read_header
+from semiseg.data.labels import ClassNumber
 from semiseg.data.prepare import Preparation
 from semiseg.errors import DataError
 
@@ -24,7 +25,9 @@ class Description(BaseModel):
         name: of the data set; by default that of the folder.
         classes: names of the foreground classes 1, 2, ...
         groups: case id to group (patient), for patients with several scans.
-        label_map: value in the label files to class number.
+        label_map: value in the label files to class number, or to `ignore`.
+        ignore: value, or values, in the label files of voxels that nobody labelled.
+        slice_axis: along which the slices of `labeled_slices` are counted; by default that of `preparation`, or else the last.
         preparation: what is done to a scan before training, where that is no choice of the run.
     """
 
@@ -32,8 +35,40 @@ class Description(BaseModel):
     name: str | None = None
     classes: tuple[str, ...] | None = Field(default=None, min_length=1)
     groups: dict[str, str] = {}
-    label_map: dict[int, int] = {}
+    label_map: dict[int, ClassNumber] = {}
+    ignore: Annotated[tuple[int, ...], BeforeValidator(lambda value: (value,) if isinstance(value, int) else value)] = ()
+    slice_axis: int | None = Field(default=None, ge=0, le=2)
     preparation: Preparation = Preparation()
+
+    @property
+    def values(self) -> dict[int, int]:
+        """`label_map` and `ignore` as one."""
+        return {**self.label_map, **dict.fromkeys(self.ignore, IGNORE)}
+
+    def labeled_part(self, slices: Sequence[int], classes: Sequence[str]) -> LabeledPart:
+        """What of a label counts, given the numbers of its labelled slices and the names or numbers of its labelled classes; all if empty.
+
+        Raises:
+            DataError: a name that is no class.
+        """
+        axis = self.slice_axis if self.slice_axis is not None else self.preparation.slice_axis
+        numbers = {number for name in classes for number in [self.class_number(name)]}
+        values = [value for value, number in self.values.items() if number in numbers]
+        values += [number for number in numbers if number not in self.values]
+        return LabeledPart(tuple(slices) or None, -1 if axis is None or not slices else axis, tuple(sorted(values)) or None)
+
+    def class_number(self, name: str) -> int:
+        """The number of a class by its name, or written as a number; `background` is 0.
+
+        Raises:
+            DataError: there is no such class.
+        """
+        names = ("background", *(self.classes or ()))
+        if name in names:
+            return names.index(name)
+        if name.isdigit() and (self.classes is None or int(name) < len(names)):
+            return int(name)
+        raise DataError(f"labeled_classes: {name!r} is no class. There are: {', '.join(names)}, or their numbers.")
 
     def dataset(
         self,
@@ -63,7 +98,7 @@ class Description(BaseModel):
             spacing_known=geometry.known or first.spacing is not None,
             preparation=self.preparation,
         )
-        return plain.relabeled(self.label_map).with_classes(self.classes)
+        return plain.relabeled(self.values).with_classes(self.classes)
 
 
 def first_readable(cases: Sequence[Case]) -> tuple[Case, tuple[int, ...], Geometry]:

@@ -16,7 +16,9 @@ from semiseg.case import Case, Channel, Source, file_of
 from semiseg.data.dataset import Dataset
 from semiseg.data.faults import Refuse, stop
 from semiseg.data.formats import case_name, label_source
+from semiseg.data.labels import written_class
 from semiseg.data.layouts.description import Description, parse_description, read_yaml
+from semiseg.data.layouts.ranges import parse_range, written_ranges
 from semiseg.errors import DataError, did_you_mean
 
 TITLE = "manifest"
@@ -27,7 +29,9 @@ SUFFIXES = (".csv", *YAML)
 CHANNEL = re.compile(r"(.+)\[(\d+)\]")
 """One modality of a file that holds several along its fourth axis: `scan.nii.gz[0]`."""
 SEPARATOR = ";"
-"""Between the modalities of a case, and the millimetres of a spacing, in one cell of a CSV."""
+"""Between the modalities of a case, the millimetres of a spacing, its labelled slices and classes, in one cell of a CSV."""
+OPTIONAL = ("spacing", "labeled_slices", "labeled_classes")
+"""Columns that are written only where a case has something in them."""
 
 
 class Row(BaseModel):
@@ -40,12 +44,21 @@ class Row(BaseModel):
     group: str = ""
     split: str = "train"
     spacing: tuple[float, ...] = ()
+    labeled_slices: tuple[int, ...] = ()
+    labeled_classes: tuple[str, ...] = ()
 
-    @field_validator("image", "spacing", mode="before")
+    @field_validator("image", "spacing", "labeled_classes", mode="before")
     @classmethod
     def cell(cls, value: Any) -> Any:
         """Several values in one cell."""
         return [part.strip() for part in value.split(SEPARATOR) if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("labeled_slices", mode="before")
+    @classmethod
+    def ranges(cls, value: Any) -> Any:
+        """Numbers and ranges, both ends included: `3-8;12`, or a list of such."""
+        parts = value.split(SEPARATOR) if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
+        return [number for part in parts if str(part).strip() for number in parse_range(str(part).strip())]
 
     @field_validator("image")
     @classmethod
@@ -64,12 +77,17 @@ class Row(BaseModel):
             raise ValueError(f"{value!r} is none of train, val, test")
         return split
 
-    def case(self, folder: Path) -> Case:
-        """The case, its paths found from `folder`."""
+    def case(self, folder: Path, described: Description) -> Case:
+        """The case, its paths found from `folder`, its labelled classes as described.
+
+        Raises:
+            DataError: a labelled class that is none.
+        """
         name = self.id or case_name(Path(CHANNEL.sub(r"\1", self.image[0])))
         images = tuple(_source(folder, text) for text in self.image)
         label = label_source(folder / self.label, images[0]) if self.label else None
-        return Case(name, images, label, self.group, self.spacing or None)
+        part = described.labeled_part(self.labeled_slices, self.labeled_classes)
+        return Case(name, images, label, self.group, self.spacing or None, labeled_part=part)
 
 
 def matches(path: Path) -> bool:
@@ -88,7 +106,7 @@ def load(path: Path, refuse: Refuse = stop) -> Dataset:
     described, rows = (_read_yaml if file.suffix.lower() in YAML else _read_csv)(file)
     if not rows:
         raise DataError(f"{file}: names no case.")
-    cases = [(row.split, row.case(file.parent)) for row in rows]
+    cases = [(row.split, _case(row, file, described)) for row in rows]
     train, validation, test = (tuple(case for split, case in cases if split == part) for part in ("train", "val", "test"))
     return described.dataset(file.resolve().parent.name, train, validation, test, refuse)
 
@@ -106,8 +124,10 @@ def write(dataset: Dataset, path: Path) -> None:
     parts = {"train": dataset.train, "val": dataset.validation, "test": dataset.test}
     rows = [_row(case, part, path) for part, cases in parts.items() for case in cases]
     label_map = next((dict(case.label_map) for cases in parts.values() for case in cases), {})
-    described = Description(name=dataset.name, classes=dataset.named, label_map=label_map, preparation=dataset.preparation)
-    head = described.model_dump(mode="json", exclude_defaults=True) | ({"label_map": label_map} if label_map else {})
+    axis = next((part.axis for cases in parts.values() for case in cases if (part := case.labeled_part).axis >= 0), None)
+    described = Description(name=dataset.name, classes=dataset.named, label_map=label_map, slice_axis=axis, preparation=dataset.preparation)
+    written = {value: written_class(number) for value, number in label_map.items()}
+    head = described.model_dump(mode="json", exclude_defaults=True) | ({"label_map": written} if written else {})
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_as_yaml(head, rows) if path.suffix.lower() in YAML else _as_csv(head, rows), encoding="utf-8")
 
@@ -173,10 +193,27 @@ def _checked(values: Any, place: str) -> Row:
         raise DataError(f"{place}: {field}: {first['msg'].removeprefix('Value error, ')}.") from error
 
 
+def _case(row: Row, file: Path, described: Description) -> Case:
+    try:
+        return row.case(file.parent, described)
+    except DataError as error:
+        raise DataError(f"{file}: {row.id or row.image[0]}: {error}") from error
+
+
 def _row(case: Case, split: str, manifest: Path) -> Row:
     images = tuple(_written(source, manifest) for source in case.images)
     label = "" if case.label is None else _written(case.label, manifest)
-    return Row(id=case.id, image=images, label=label, group=case.group, split=split, spacing=case.spacing or ())
+    values = case.labeled_part.values or ()
+    return Row(
+        id=case.id,
+        image=images,
+        label=label,
+        group=case.group,
+        split=split,
+        spacing=case.spacing or (),
+        labeled_slices=case.labeled_part.slices or (),
+        labeled_classes=tuple(str(number) for number in sorted({case.label_map.get(value, value) for value in values})),
+    )
 
 
 def _written(source: Source, manifest: Path) -> str:
@@ -204,11 +241,14 @@ def _as_csv(head: dict[str, Any], rows: Sequence[Row]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     described = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1000) if head else ""
     writer.writerows([f"# {line}"] for line in described.splitlines())
-    columns = [name for name in Row.model_fields if name != "spacing" or any(row.spacing for row in rows)]
+    columns = [name for name in Row.model_fields if name not in OPTIONAL or any(getattr(row, name) for row in rows)]
     writer.writerow(columns)
-    writer.writerows([_cell(getattr(row, name)) for name in columns] for row in rows)
+    writer.writerows([_cell(row, name) for name in columns] for row in rows)
     return text.getvalue()
 
 
-def _cell(value: Any) -> str:
+def _cell(row: Row, name: str) -> str:
+    value = getattr(row, name)
+    if name == "labeled_slices":
+        return written_ranges(value)
     return SEPARATOR.join(map(str, value)) if isinstance(value, tuple) else str(value)
