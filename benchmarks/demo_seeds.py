@@ -16,15 +16,15 @@ from semiseg.reporting.demo import run_demo
 from semiseg.reporting.tables import Table
 
 
-def scores(out: Path, steps: int | None, seed: int) -> dict[str, Any]:
+def scores(out: Path, steps: int | None, seed: int, dimensions: int) -> dict[str, Any]:
     """The demo's scores for one seed: read, or made where they are not there yet."""
     folder = out / f"seed-{seed}"
     if not (folder / "scores.json").is_file():
         shutil.rmtree(folder, ignore_errors=True)
-        run_demo(folder, steps, seed)
+        run_demo(folder, steps, seed, dimensions)
     found: dict[str, Any] = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-    if steps is not None and found["steps"] != steps:
-        raise SystemExit(f"{folder}: was made with {found['steps']} steps. Choose another folder with --out.")
+    if found["dimensions"] != dimensions or (steps is not None and found["steps"] != steps):
+        raise SystemExit(f"{folder}: was made in {found['dimensions']}D with {found['steps']} steps. Choose another folder with --out.")
     return found
 
 
@@ -60,8 +60,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/demo-seeds"), help="folder for the demos")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--steps", type=int, help="of each training; the demo's default if not given")
+    parser.add_argument("--dimensions", type=int, default=2, help="of the scans")
     options = parser.parse_args()
-    results = [scores(options.out, options.steps, seed) for seed in options.seeds]
+    results = [scores(options.out, options.steps, seed, options.dimensions) for seed in options.seeds]
     wins = sum(result["difference"] > 0 for result in results)
     print(table(results).markdown())
     print(f"Mean Dice on the test scans, {results[0]['steps']} steps each. CML is better with {wins} of {len(results)} seeds.")

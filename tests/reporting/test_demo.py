@@ -12,14 +12,15 @@ from semiseg.reporting import demo
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scans and networks as small as they come: seconds instead of minutes."""
-    monkeypatch.setattr(demo, "SCANS", {"cases": 4, "labeled": 2, "test": 2, "shape": (16, 16, 16), "classes": 2})
-    training = {"patch": (32, 16, 16), "labeled_batch": 4, "unlabeled_batch": 4}
-    monkeypatch.setattr(demo, "SETTINGS", {"network": {"width": 4}, "training": training})
+    scans = {"cases": 4, "labeled": 2, "test": 2}
+    made = {dimensions: demo.setup(16, dimensions, scans, patch=32, steps=2) for dimensions in (2, 3)}
+    monkeypatch.setattr(demo, "SETUPS", made)
 
 
 @pytest.mark.usefixtures("small")
-def test_the_demo_trains_both_methods_alike_and_leaves_all_that_it_names(tmp_path: Path) -> None:
-    result = demo.run_demo(tmp_path / "demo", steps=2, seed=3, progress=False)
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_the_demo_trains_both_methods_alike_and_leaves_all_that_it_names(tmp_path: Path, dimensions: int) -> None:
+    result = demo.run_demo(tmp_path / "demo", seed=3, dimensions=dimensions, progress=False)
     written = json.loads((tmp_path / "demo" / "scores.json").read_text())
     assert written == {key: value for key, value in result.items() if key not in ("table", "report", "picture")}
     assert list(result["dice"]) == ["Supervised-only", "CML"]

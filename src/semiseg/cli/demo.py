@@ -16,12 +16,13 @@ def demo(
         int | None, typer.Option(min=1, help="Training steps of each method. Default: enough to learn.", show_default=False)
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of scans and trainings.")] = 0,
+    dimensions: Annotated[int, typer.Option(min=2, max=3, help="Of the scans: 3 takes a quarter of an hour.")] = 2,
     as_json: AsJson = False,
 ) -> None:
     """A few minutes on a laptop: what the unlabelled scans are worth, with pictures."""
     from semiseg.reporting.demo import run_demo
 
-    result = run_demo(out, steps=steps, seed=seed)
+    result = run_demo(out, steps=steps, seed=seed, dimensions=dimensions)
     if as_json:
         print_json(result)
     else:
