@@ -20,8 +20,19 @@ def predict(
     run: Annotated[Path, typer.Argument(help="The run folder.", show_default=False)],
     inputs: Annotated[list[Path], typer.Argument(help="Scans, folders of scans, data folders or manifests.", show_default=False)],
     to: Annotated[Path, typer.Option(help="Folder of the masks.", show_default=False)],
+    others: Annotated[
+        list[Path] | None,
+        typer.Option("--with", metavar="RUN", help="Average with this run; may be repeated.", show_default=False),
+    ] = None,
+    flips: Annotated[
+        bool | None,
+        typer.Option("--flips/--no-flips", help="Average over mirrored patches: slower. Default: as the run says.", show_default=False),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Predict again what has a mask already.")] = False,
     uncertainty: Annotated[bool, typer.Option("--uncertainty", help="Also write maps of uncertainty, in percent.")] = False,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Also write a map of each class's probability, in percent.")
+    ] = False,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -31,10 +42,10 @@ def predict(
     from semiseg.inference.predictor import load
     from semiseg.training.progress import StepProgress
 
-    predictor = load(run, device)
+    predictor = load(run, device, others or (), flips)
     cases = find_cases(inputs, predictor.run.data.channels or 1)
     with StepProgress("predict", len(cases)) as bar:
-        results = predict_files(predictor, cases, to, overwrite, uncertainty, lambda done, total: bar.update(done))
+        results = predict_files(predictor, cases, to, overwrite, uncertainty, probabilities, lambda done, total: bar.update(done))
     report(results, to, as_json)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(FAILED)

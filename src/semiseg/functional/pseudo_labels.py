@@ -33,7 +33,7 @@ def largest_components(labels: NDArray[np.int64], classes: int) -> NDArray[np.in
         mask = labels == index
         components, count = ndimage.label(mask, structure=neighbors)
         if count > 1:
-            sizes = np.bincount(components.ravel())
-            mask = components == 1 + int(sizes[1:].argmax())
+            sizes = sum(np.bincount(part.ravel(), minlength=count + 1) for part in components)  # of the whole, it would copy all as int64
+            mask = components == 1 + int(np.asarray(sizes)[1:].argmax())
         kept[mask] = index
     return kept

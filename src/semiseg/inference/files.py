@@ -1,4 +1,4 @@
-"""Predicts many scans in files: finished ones are passed over, and one that fails does not stop the others."""
+"""Predicts many scans in files: finished ones are passed over, the next is read meanwhile, and one that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
+import torch
 
-from semiseg.case import Case, file_of
-from semiseg.data.formats import mask_suffix, write_label
+from semiseg.case import Array, Case, file_of
+from semiseg.data.formats import map_suffix, mask_suffix, write_label
 from semiseg.errors import DataError, SemisegError
-from semiseg.inference.predictor import Predictor
+from semiseg.inference.ahead import Take, read_ahead
+from semiseg.inference.predictor import Maps, Prediction, Predictor
 
 Progress = Callable[[int, int], None]
 """Called with (files done, files in all)."""
@@ -36,6 +37,7 @@ def predict_files(
     to: Path,
     overwrite: bool = False,
     uncertainty: bool = False,
+    probabilities: bool = False,
     progress: Progress | None = None,
 ) -> list[PredictedFile]:
     """Write a mask named as its case to the folder `to` for each scan, in the scan's own geometry and format (see `mask_suffix`).
@@ -46,18 +48,22 @@ def predict_files(
         to: folder of the masks, made if it is not there.
         overwrite: predict again what has a mask already.
         uncertainty: also write a map of the same name to `uncertainty/`, in whole percent.
+        probabilities: also write one for each foreground class to `probabilities/CLASS/`, in whole percent.
         progress: called after each file.
 
     Raises:
         DataError: two scans would write one mask, or a mask would take a scan's place. Anything else is in the file's own result.
     """
     masks = _mask_paths(cases, to)
+    done = [mask.exists() and not overwrite for mask in masks]
+    scans = read_ahead(predictor, [case for case, skip in zip(cases, done, strict=True) if not skip])
+    maps = Maps(probabilities, uncertainty, percent=True) if probabilities or uncertainty else None
     results: list[PredictedFile] = []
-    for case, mask in zip(cases, masks, strict=True):
-        if mask.exists() and not overwrite:
+    for case, mask, skip in zip(cases, masks, done, strict=True):
+        if skip:
             results.append(PredictedFile(_file(case), mask, "skipped"))
         else:
-            results.append(_predict_case(predictor, case, mask, uncertainty))
+            results.append(_predict_case(predictor, case, next(scans), mask, maps))
         if progress is not None:
             progress(len(results), len(cases))
     return results
@@ -83,15 +89,38 @@ def _mask_paths(cases: Sequence[Case], to: Path) -> list[Path]:
     return masks
 
 
-def _predict_case(predictor: Predictor, case: Case, mask: Path, uncertainty: bool) -> PredictedFile:
+def _predict_case(predictor: Predictor, case: Case, take: Take, mask: Path, maps: Maps | None) -> PredictedFile:
     started, source = time.monotonic(), _file(case)
     try:
-        prediction = predictor.predict(case.images, case.spacing, maps=uncertainty)
-        if prediction.uncertainty is not None:
-            write_label(
-                mask.parent / "uncertainty" / mask.name, np.rint(prediction.uncertainty * 100).astype(np.uint8), prediction.geometry
-            )
-        write_label(mask, prediction.labels, prediction.geometry)  # last: its presence says that the case is done
+        write_prediction(predictor.answer(take(), maps), mask, case, predictor.run.data.classes)
     except (SemisegError, OSError, RuntimeError, MemoryError) as error:  # RuntimeError: out of memory on an accelerator
-        return PredictedFile(source, mask, "failed", time.monotonic() - started, str(error) or type(error).__name__)
+        return PredictedFile(source, mask, "failed", time.monotonic() - started, _reason(error))
     return PredictedFile(source, mask, "predicted", time.monotonic() - started)
+
+
+def write_prediction(found: Prediction, mask: Path, case: Case, classes: Sequence[str]) -> None:
+    """Write a mask, after the maps in whole percent that there are: the presence of the mask says that the case is done."""
+    if found.uncertainty is not None:
+        _write_map(mask.parent / "uncertainty", case, found.uncertainty, found)
+    if found.probabilities is not None:
+        for name, values in zip(classes, found.probabilities[1:], strict=True):
+            _write_map(mask.parent / "probabilities" / folder_name(name), case, values, found)
+    write_label(mask, found.labels, found.geometry, case.images[0], classes)
+
+
+def folder_name(name: str) -> str:
+    """The name of a class as that of a folder on any system."""
+    return "".join(letter if letter.isalnum() or letter in " -_+.()" else "_" for letter in name).strip(" .") or "_"
+
+
+def _write_map(folder: Path, case: Case, percent: Array, found: Prediction) -> None:
+    write_label(folder / f"{case.id}{map_suffix(_file(case))}", percent, found.geometry)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong with one scan, in a sentence."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in text:
+        first = text.splitlines()[0]
+        return f"not enough memory ({first}). Set inference.batch to 1 or inference.memory lower in run.yaml, or use another --device."
+    return text

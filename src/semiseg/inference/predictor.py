@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,19 @@ from semiseg.inference.scores import CHANNELS_LAST, Pieces, make_pieces, scores,
 from semiseg.methods import Method
 from semiseg.run_folder import RunFolder
 
-Convert = Callable[[Tensor], Tensor]
-"""Probabilities and uncertainty (float32, 0..1) in the type that they are kept in."""
+
+@dataclass(frozen=True)
+class Maps:
+    """What is kept beside the labels. `percent`: as whole percent (uint8), not as 0..1 (float16)."""
+
+    probabilities: bool = True
+    uncertainty: bool = True
+    percent: bool = False
+
+    def of(self, values: Tensor, classes: int) -> Array:
+        """Of probabilities and uncertainty (K + 1, *S), those that are kept, on the host."""
+        kept = values[0 if self.probabilities else classes : classes + 1 if self.uncertainty else classes]
+        return ((kept * 100).round().to(torch.uint8) if self.percent else kept.half()).cpu().numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,55 +79,55 @@ class Predictor:
             DataError: unreadable files, modalities that do not match, or a scan of another dimension than the model's.
         """
         sources = tuple(source) if isinstance(source, list | tuple) else (source,)
-        return self.answer(self.read(sources, spacing), Tensor.half if maps else None)
+        return self.answer(self.read(sources, spacing), Maps() if maps else None)
 
     def read(self, sources: Sequence[Source], spacing: tuple[float, ...] | None = None) -> Scan:
         """The first half of `predict`: read and prepare, which needs neither the methods nor their device."""
         return read_scan(sources, spacing, [member.run for member in self.members])
 
-    def answer(self, scan: Scan, maps: Convert | None = None) -> Prediction:
-        """The second half of `predict`. `maps`: the type that probabilities and uncertainty are kept in; None keeps none."""
+    def answer(self, scan: Scan, maps: Maps | None = None) -> Prediction:
+        """The second half of `predict`. `maps`: what to keep beside the labels."""
         for member in self.members:
             member.method.eval()
         classes = len(self.run.data.classes) + 1
         labels: Array = np.empty(scan.shape, np.uint8)
         kept: Array | None = None
-        for place, values in self._slabs(scan, classes, maps is not None):
+        for place, values in self._slabs(scan, classes, maps is not None and maps.uncertainty):
             labels[place] = values[:classes].argmax(0).to(torch.uint8).cpu().numpy()
             if maps is not None:
-                converted = maps(values).cpu().numpy()
-                kept = np.empty((classes + 1, *scan.shape), converted.dtype) if kept is None else kept
-                kept[(slice(None), *place)] = converted
+                some = maps.of(values, classes)
+                kept = np.empty((len(some), *scan.shape), some.dtype) if kept is None else kept
+                kept[(slice(None), *place)] = some
         if self.run.inference.largest_component:
             labels = largest_components(labels, classes)
-        if kept is None:
+        if kept is None or maps is None:
             return Prediction(labels, scan.geometry)
-        return Prediction(labels, scan.geometry, kept[:classes], kept[classes])
+        return Prediction(labels, scan.geometry, kept[:classes] if maps.probabilities else None, kept[-1] if maps.uncertainty else None)
 
     @property
     def members(self) -> tuple[Predictor, ...]:
         """All methods that are averaged."""
         return (self, *self.others)
 
-    def _slabs(self, scan: Scan, classes: int, maps: bool) -> Iterator[tuple[tuple[slice, ...], Tensor]]:
-        """Where in the scan, and the mean probabilities (K, *S) there, with `maps` the uncertainty behind them."""
+    def _slabs(self, scan: Scan, classes: int, unsure: bool) -> Iterator[tuple[tuple[slice, ...], Tensor]]:
+        """Where in the scan, and the mean probabilities (K, *S) there, with `unsure` the uncertainty behind them."""
         shapes = [image.shape[1:] for image in scan.prepared]
-        pieces = make_pieces(scan.shape, list(zip([member.run for member in self.members], shapes, strict=True)), classes + maps)
+        pieces = make_pieces(scan.shape, list(zip([member.run for member in self.members], shapes, strict=True)), classes + unsure)
         alone = not self.others
         for column in pieces.columns:
             streams = [
-                scores(member, image, scan.shape, pieces, column, maps and alone)
+                scores(member, image, scan.shape, pieces, column, unsure and alone)
                 for member, image in zip(self.members, scan.prepared, strict=True)
             ]
             for k, slabs in enumerate(zip(*streams, strict=True)):
-                values = slabs[0] if alone else _mean(slabs, maps)
+                values = slabs[0] if alone else _mean(slabs, unsure)
                 yield _place(scan.shape, pieces, column, k), values
 
 
-def _mean(slabs: Sequence[Tensor], maps: bool) -> Tensor:
-    """The mean of several methods' probabilities (K, *S), with `maps` how far apart their foreground ones lie behind it."""
+def _mean(slabs: Sequence[Tensor], unsure: bool) -> Tensor:
+    """The mean of several methods' probabilities (K, *S), with `unsure` how far apart their foreground ones lie behind it."""
     total = torch.stack(list(slabs)).mean(0)
-    return torch.cat([total, spread([1 - slab[:1] for slab in slabs])]) if maps else total
+    return torch.cat([total, spread([1 - slab[:1] for slab in slabs])]) if unsure else total
 
 
 def _place(shape: Sequence[int], pieces: Pieces, column: tuple[int, int], k: int) -> tuple[slice, ...]:

@@ -42,9 +42,7 @@ class AxisMap:
         return int(self.low[start]), int(self.high[stop - 1]) + 1
 
     def apply(self, values: Tensor, dim: int) -> Tensor:
-        """`values` along `dim` at the voxels of the scan."""
-        if self.whole:
-            return values
+        """`values` along `dim` at the voxels of the scan, in memory of their own."""
         low = values.index_select(dim, torch.from_numpy(self.low).to(values.device))
         if self.weight is None:
             return low
@@ -67,18 +65,27 @@ def regridded(slabs: Iterable[Tensor], maps: Sequence[AxisMap], axis: int, heigh
     """Slabs (K, *S') that follow on each other along `axis`, as slabs (K, *S) of `height` rows of the scan.
 
     Args:
-        slabs: on the prepared grid, beginning with the first row that `maps[axis]` needs.
-        maps: of each axis of S.
+        slabs: on the prepared grid.
+        maps: of each axis of S, counting from the first voxel of the slabs.
     """
     coming, rows, dim = iter(slabs), maps[axis], axis + 1
-    held, first = next(coming), int(rows.low[0])
+    held: list[tuple[int, Tensor]] = []  # slabs, each with the number of its first row
+    end = 0
     for start in range(0, len(rows), height):
         low, high = rows.span(start, min(start + height, len(rows)))
-        while first + held.shape[dim] < high:
-            passed = min(low - first, held.shape[dim])
-            rest = held.narrow(dim, passed, held.shape[dim] - passed)
-            held, first = (torch.cat([rest, next(coming)], dim) if rest.shape[dim] else next(coming)), first + passed
-        values = rows.part(start, start + height).apply(held.narrow(dim, low - first, high - low), dim)
+        while end < high:
+            held = [(max(first, low), _rows(slab, first, low, end, dim).clone()) for first, slab in held if first + slab.shape[dim] > low]
+            held.append((end, next(coming)))  # what came before is now no more than the rows that are still needed
+            end += held[-1][1].shape[dim]
+        parts = [_rows(slab, first, low, high, dim) for first, slab in held if first < high and first + slab.shape[dim] > low]
+        values = rows.part(start, start + height).apply(torch.cat(parts, dim) if len(parts) > 1 else parts[0], dim)
         for other, way in enumerate(maps):
-            values = values if other == axis else way.apply(values, other + 1)
+            values = values if other == axis or way.whole else way.apply(values, other + 1)
+        del parts
         yield values
+
+
+def _rows(slab: Tensor, first: int, low: int, high: int, dim: int) -> Tensor:
+    """Of a slab whose first row is number `first`, the rows from `low` up to `high`."""
+    start, stop = max(low - first, 0), min(high - first, slab.shape[dim])
+    return slab.narrow(dim, start, stop - start)

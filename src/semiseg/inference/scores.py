@@ -77,8 +77,10 @@ def _held(run: Run, sides: Sequence[int], axis: int) -> int:
     return min(patch[axis] + stride[axis], sides[axis]) * math.prod(side for k, side in enumerate(sides) if k != axis)
 
 
-def scores(member: Predictor, image: Array, shape: Sequence[int], pieces: Pieces, column: tuple[int, int], maps: bool) -> Iterator[Tensor]:
-    """Slabs (K, *S) of one column of the scan, `pieces.height` rows each, float32 on the device; with `maps` (K + 1, *S), uncertainty last.
+def scores(
+    member: Predictor, image: Array, shape: Sequence[int], pieces: Pieces, column: tuple[int, int], unsure: bool
+) -> Iterator[Tensor]:
+    """Slabs (K, *S) of one column of the scan, `pieces.height` rows each, on the device; with `unsure` (K + 1, *S), uncertainty last.
 
     Args:
         member: the trained method.
@@ -88,37 +90,38 @@ def scores(member: Predictor, image: Array, shape: Sequence[int], pieces: Pieces
     run = member.run
     patch, stride = windows_of(run, len(shape))
     ways = [axis_map(side, size, run.preparation.spacing is not None) for side, size in zip(image.shape[1:], shape, strict=True)]
-    part = [ways[k].span(*(column if k == pieces.across else (0, size))) for k, size in enumerate(shape)]
-    ways[pieces.across] = ways[pieces.across].part(*column)
+    wanted = [column if k == pieces.across else (0, size) for k, size in enumerate(shape)]
+    part = [way.span(*span) for way, span in zip(ways, wanted, strict=True)]
+    ways = [way.part(*span) for way, span in zip(ways, wanted, strict=True)]
     flat = run.preparation.slice_axis if len(shape) > len(run.training.patch) else None
 
     def predict(windows: Tensor) -> Tensor:
         windows = windows.to(member.device)
         if flat is None:
-            return window_scores(member, windows, maps)
-        return window_scores(member, windows.squeeze(flat + 2), maps).unsqueeze(flat + 2)
+            return window_scores(member, windows, unsure)
+        return window_scores(member, windows.squeeze(flat + 2), unsure).unsqueeze(flat + 2)
 
     slabs = sliding_window(predict, torch.from_numpy(image), patch, stride, run.inference.batch, pieces.axis, part)
     return regridded(slabs, ways, pieces.axis, pieces.height)
 
 
-def window_scores(member: Predictor, windows: Tensor, maps: bool) -> Tensor:
-    """(B, C, *P) -> (B, K, *P) probabilities, with `maps` the uncertainty as one more; the mean over all flips where the run says so."""
+def window_scores(member: Predictor, windows: Tensor, unsure: bool) -> Tensor:
+    """(B, C, *P) -> (B, K, *P) probabilities, with `unsure` the uncertainty as one more; the mean over all flips where the run says so."""
     axes = range(2, windows.ndim)
     flips = [flip for count in range(windows.ndim - 1) for flip in combinations(axes, count)] if member.run.inference.flips else [()]
-    found = _once(member, windows, maps)
+    found = _once(member, windows, unsure)
     for flip in flips[1:]:
-        found += _once(member, windows.flip(flip), maps).flip(flip)
+        found += _once(member, windows.flip(flip), unsure).flip(flip)
     return found / len(flips) if len(flips) > 1 else found
 
 
-def _once(member: Predictor, windows: Tensor, maps: bool) -> Tensor:
+def _once(member: Predictor, windows: Tensor, unsure: bool) -> Tensor:
     windows = windows.contiguous(memory_format=CHANNELS_LAST[windows.ndim - 2])
     with autocast(member.precision, member.device):
         logits = member.method.predict_logits(windows)
-        views = member.method.predict_views(windows) if maps else []
+        views = member.method.predict_views(windows) if unsure else []
     probabilities = logits.float().softmax(1)
-    if not maps:
+    if not unsure:
         return probabilities
     return torch.cat([probabilities, uncertainty(probabilities, views)], dim=1)
 
