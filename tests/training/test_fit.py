@@ -15,12 +15,12 @@ from semiseg.config import Training, make_run
 from semiseg.errors import DataError, SettingsError, TrainingError
 from semiseg.methods import Stage, Step
 from semiseg.methods.supervised import Supervised
+from semiseg.planning.size import natural_patch
 from semiseg.run_folder import RunFolder
 from semiseg.training.fit import locate
 from semiseg.training.limits import StopRequest
 from semiseg.training.log import Log, read_log, window_means
 from semiseg.training.optimization import make_optimizer, set_learning_rate, update
-from semiseg.training.resolve import choose_patch
 from semiseg.training.seeds import derived_seed, seed_step
 from semiseg.training.train import train
 
@@ -105,9 +105,9 @@ def test_time_limit_and_no_limit() -> None:
 
 
 def test_patch_is_the_median_scan_in_units_of_sixteen() -> None:
-    assert choose_patch([(35, 50, 36), (33, 52, 38), (40, 47, 30)]) == (32, 48, 32)
-    assert choose_patch([(10, 300, 88)]) == (16, 112, 80)
-    assert choose_patch([(20, 25, 20)]) == (16, 32, 16)
+    assert natural_patch((35, 50, 36)) == (32, 48, 32)
+    assert natural_patch((10, 300, 88)) == (16, 128, 80)
+    assert natural_patch((20, 25, 20)) == (16, 32, 16)
 
 
 def test_a_patch_that_shrinks_to_one_voxel_is_refused(tmp_path: Path) -> None:

@@ -12,12 +12,13 @@ from semiseg.cli.evaluate import evaluate
 from semiseg.cli.manifest import manifest
 from semiseg.cli.methods import methods
 from semiseg.cli.output import Group
+from semiseg.cli.plan import plan
 from semiseg.cli.predict import import_weights, predict
 from semiseg.cli.report import compare, report
 from semiseg.cli.train import train
 
 app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (check, manifest, train, predict, evaluate, report, compare, methods, import_weights, demo):
+for command in (check, manifest, plan, train, predict, evaluate, report, compare, methods, import_weights, demo):
     app.command()(command)
 
 

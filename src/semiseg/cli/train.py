@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from semiseg.cli.label_map import LabelMap
 from semiseg.cli.output import STOPPED_EARLY, AsJson, Device, print_json, print_text
+from semiseg.cli.plan import dry_run
+from semiseg.cli.run_options import AnySetting, Budget, ConfigFile, LabelDraw, MethodName, Seed, Steps, Threads, layers_of
 
 if TYPE_CHECKING:
     from semiseg.training.train import Trained
@@ -29,41 +30,19 @@ def parse_seconds(text: str) -> float:
     return sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))
 
 
-def parse_setting(text: str) -> dict[str, Any]:
-    """`training.learning_rate=0.01` as nested values, the value read as YAML."""
-    import yaml
-
-    place, equals, value = text.partition("=")
-    keys = [key.strip() for key in place.split(".")]
-    if not equals or not all(keys):
-        raise typer.BadParameter(f"{text!r}: expected key.path=value, for instance training.learning_rate=0.01.")
-    try:
-        nested = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise typer.BadParameter(f"{text!r}: the value is not YAML.") from error
-    for key in reversed(keys):
-        nested = {key: nested}
-    return dict(nested)
-
-
 def train(
     data: Annotated[
         Path | None, typer.Argument(help="The data folder, or a manifest. Not needed with --resume.", show_default=False)
     ] = None,
-    config: Annotated[
-        str | None, typer.Option(help="A run file, or a published one by its name: la, acdc, hippocampus.", show_default=False)
-    ] = None,
-    method: Annotated[str | None, typer.Option(help="See `semiseg methods`. Default: cml.", show_default=False)] = None,
-    labeled: Annotated[int | None, typer.Option(help="Labelled scans (patients) to use. Default: all.", show_default=False)] = None,
-    draw: Annotated[int | None, typer.Option(help="Which draw of labelled scans; 0 is the first N.", show_default=False)] = None,
+    config: ConfigFile = None,
+    method: MethodName = None,
+    labeled: Budget = None,
+    draw: LabelDraw = None,
     label_map: LabelMap = None,
     out: Annotated[Path | None, typer.Option(help="The run folder to make. Default: runs/DATA-METHOD.", show_default=False)] = None,
-    steps: Annotated[int | None, typer.Option(help="Training steps of all stages together.", show_default=False)] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the network, the sampling and the augmentation.", show_default=False)] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Any setting of the run; may be repeated."),
-    ] = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    settings: AnySetting = None,
     device: Device = "auto",
     max_time: Annotated[
         float | None, typer.Option(parser=parse_seconds, metavar="TIME", help="Stop after 90s, 30m, 2h; resume later.")
@@ -72,20 +51,25 @@ def train(
     control: Annotated[
         bool, typer.Option("--control", help="Then train the supervised control at equal budget: what did the unlabelled scans buy?")
     ] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: PyTorch's choice.", show_default=False)] = None,
+    threads: Threads = None,
+    plan_only: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan, and memory and time as measured in a few real steps; leave no run folder.")
+    ] = False,
     test: Annotated[bool, typer.Option(help="Predict and score the test cases when the last step is done.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Train a method on a folder of scans. Exit code 3: stopped early, can be resumed."""
+    """Train a method on a folder of scans. What is not set is planned (see `semiseg plan`). Exit code 3: stopped early, can be resumed."""
     if data is None and resume is None:
         raise typer.BadParameter("give a data folder, or --resume RUN.", param_hint="DATA")
     if resume is not None and out is not None:
         raise typer.BadParameter("a resumed run stays in its folder.", param_hint="--out")
     if control and not test:
         raise typer.BadParameter("a control is compared on the test cases.", param_hint="--control")
+    if plan_only and data is None:
+        raise typer.BadParameter("is for a new run: give a data folder.", param_hint="--dry-run")
     import torch
 
-    from semiseg.config import make_run, read_layers
+    from semiseg.config import make_run
     from semiseg.data.folder import open_folder
     from semiseg.training import train as training
     from semiseg.training.control import control_run
@@ -93,21 +77,20 @@ def train(
     if threads is not None:
         torch.set_num_threads(threads)
     began = time.monotonic()
-    given = {
-        "method": method,
-        "seed": seed,
-        "data": {"labeled": labeled, "draw": draw, "label_map": label_map},
-        "training": {"steps": steps},
-    }
-    layers = [read_layers(config), without_none(given), *map(parse_setting, settings or [])]
+    layers = layers_of(config, method, seed, {"labeled": labeled, "draw": draw, "label_map": label_map}, steps, settings)
+    if plan_only and data is not None:
+        dry_run(data, layers, device, as_json)
+        return
     if control and resume is None:
-        control_run(make_run(*layers))  # refused now, not after the training
+        asked = make_run(*layers)
+        control_run(asked)  # refused now, not after the training
+        layers = [{"method": asked.method}, *layers]  # a plan would take the control itself where nothing is unlabelled
     if resume is not None:
         dataset = open_folder(data) if data is not None else None  # the folder may have moved
         trained = training.resume(resume, layers, dataset, device, max_time, test=test)
     else:
         assert data is not None
-        trained = training.train(data, layers, out or free_folder(Path("runs"), data, layers), device, max_time, test=test)
+        trained = training.train(data, layers, out, device, max_time, test=test)
     beside = train_control(trained, data, device, max_time, began) if control and trained.finished else None
     report(trained, as_json, beside)
     if not trained.finished or (beside is not None and not beside.finished):
@@ -122,22 +105,6 @@ def train_control(trained: Trained, data: Path | None, device: str, max_time: fl
     dataset = open_folder(data) if data is not None and trained.folder.run().data.folder != data.resolve() else None
     left = None if max_time is None else max(max_time - (time.monotonic() - began), 0.0)
     return control.train_control(trained.folder, dataset, device, left)
-
-
-def without_none(values: dict[str, Any]) -> dict[str, Any]:
-    """Nested values without those that were not given, so that they do not hide a run file's."""
-    nested = {key: without_none(value) if isinstance(value, dict) else value for key, value in values.items()}
-    return {key: value for key, value in nested.items() if value is not None}
-
-
-def free_folder(parent: Path, data: Path, layers: list[dict[str, Any]]) -> Path:
-    """`parent/DATA-METHOD`, with a number behind it where that is taken."""
-    from semiseg.config import make_run
-
-    source = data.with_suffix("") if data.is_file() else data
-    name = f"{source.resolve().name}-{make_run(*layers).method.rpartition(':')[2]}"  # of `module:Class`, the class
-    names = itertools.chain([name], (f"{name}-{k}" for k in itertools.count(2)))
-    return next(parent / free for free in names if not (parent / free).exists())
 
 
 def report(trained: Trained, as_json: bool, control: Trained | None = None) -> None:

@@ -18,7 +18,6 @@ from semiseg.training.door import seal
 from semiseg.training.fit import channels_last
 from semiseg.training.progress import StepProgress
 from semiseg.training.provenance import provenance
-from semiseg.training.resolve import resolved
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,25 +63,25 @@ def split_ids(split: Split) -> dict[str, list[str]]:
     return {part: [case.id for case in getattr(split, part)] for part in ("labeled", "unlabeled", "validation", "test")}
 
 
-def make_job(asked: Run, dataset: Dataset, split: Split, show: bool = True) -> Job:
-    """Resolve the run and prepare its scans, which may take minutes the first time.
+def make_job(run: Run, dataset: Dataset, split: Split, show: bool = True, workers: int = 2) -> Job:
+    """Prepare the scans of a run, which may take minutes the first time.
 
     Args:
-        asked: the settings as given.
+        run: planned: nothing in it is left open.
         dataset: with the run's label map.
         split: of `sealed_split`.
         show: progress on stderr.
+        workers: threads that read files.
 
     Raises:
         SemisegError: settings or data are not usable.
     """
-    uses_unlabeled = learns_from_unlabeled(asked, dataset, split)
-    classes = asked.data.classes or split.classes
-    preparation = resolved(asked, dataset, split, classes, ()).preparation
+    uses_unlabeled = learns_from_unlabeled(run, dataset, split)
     cases = [*split.labeled, *(split.unlabeled if uses_unlabeled else ())]
     with StepProgress("prepare", len(cases), show=show) as bar:
-        prepared = prepare(cases, preparation, len(classes) + 1, progress=lambda done, total: bar.update(done))
-    run = resolved(asked, dataset, split, classes, [item.image.shape[1:] for item in prepared])
+        prepared = prepare(
+            cases, run.preparation, len(run.data.classes) + 1, workers=workers, progress=lambda done, total: bar.update(done)
+        )
     labeled = [item for item in prepared if item.label is not None]
     unlabeled = [item for item in prepared if item.label is None]
     return Job(run, split, labeled, unlabeled, provenance(run, dataset, split.labeled))

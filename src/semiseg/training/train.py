@@ -12,15 +12,16 @@ from semiseg.data.dataset import Dataset
 from semiseg.data.folder import open_folder
 from semiseg.errors import RunFolderError
 from semiseg.evaluation.results import Evaluation
+from semiseg.planning.show import as_dict
 from semiseg.run_folder import RunFolder, refuse_existing
 from semiseg.training.cost import cost
 from semiseg.training.door import unseal
 from semiseg.training.fit import Engine, fit
 from semiseg.training.job import Job, make_job, sealed_split, split_ids
 from semiseg.training.progress import StepProgress, say
-from semiseg.training.resolve import dataset_layer
 from semiseg.training.scoring import score_test_cases
 from semiseg.training.seeds import seed_network
+from semiseg.training.start import start
 
 Layers = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """Nested settings such as `{"method": "cml", "data": {"labeled": 8}}`, or several, later ones winning."""
@@ -40,7 +41,7 @@ class Trained:
 def train(
     data: Path | str | Dataset,
     layers: Layers = (),
-    out: Path | str = "runs/run",
+    out: Path | str | None = None,
     device: str = "auto",
     max_seconds: float | None = None,
     progress: bool = True,
@@ -51,8 +52,8 @@ def train(
 
     Args:
         data: a folder (see `open_folder`), or a data set, which may hold arrays.
-        layers: settings.
-        out: the new run folder.
+        layers: settings; what they leave open is planned from the data and the machine.
+        out: the new run folder; by default runs/DATA-METHOD, with a number behind it where that is taken.
         device: auto, cpu, cuda or mps.
         max_seconds: stop after this time, so that `resume` can go on.
         progress: show progress and remaining time on stderr.
@@ -63,16 +64,13 @@ def train(
         SemisegError: settings, data or folder are not usable; all checks come before the first step.
     """
     engine = Engine.on(device, max_seconds, progress, checkpoint_seconds)
-    dataset = data if isinstance(data, Dataset) else open_folder(Path(data))
-    asked = make_run(dataset_layer(dataset, None if isinstance(data, Dataset) else str(Path(data).resolve())), *as_list(layers))
-    dataset = dataset.relabeled(asked.data.label_map)
-    if progress:
-        say(dataset.summary())
-    split = sealed_split(dataset, asked)
-    refuse_existing(Path(out))
-    job = make_job(asked, dataset, split, progress)
-    folder = RunFolder.create(Path(out), job.run)
-    folder.write_json("split.json", split_ids(split))
+    if out is not None:
+        refuse_existing(Path(out))
+    begun = start(data, as_list(layers), engine.device, progress)
+    job = make_job(begun.plan.run, begun.dataset, begun.split, progress, begun.plan.workers)
+    folder = RunFolder.create(Path(out) if out is not None else begun.free_folder(), job.run)
+    folder.write_json("split.json", split_ids(begun.split))
+    folder.write_json("plan.json", as_dict(begun.plan))
     return carry_on(job, folder, engine, test)
 
 
