@@ -21,71 +21,70 @@ def ss_net(dimensions: int = 2, classes: int = 3, **settings: Any) -> SSNet:
 
 
 def test_class_term_is_the_weighted_mean_over_all_pairs() -> None:
-    method = ss_net().eval()
-    method.memory.copy_(torch.randn_like(method.memory))
-    method.remembered.fill_(1)
-    features, heads = torch.randn(50, 32), method.heads
+    memory = ss_net().eval().memory
+    memory.memory.copy_(torch.randn_like(memory.memory))
+    memory.remembered.fill_(1)
+    features, heads = torch.randn(50, 32), memory.heads
     omega = heads.feature_selectors[1](features).sigmoid()[:, 0]
-    memory = F.normalize(method.memory[1], dim=1)
-    nu = heads.memory_selectors[1](memory).sigmoid()[:, 0]
-    pairs = (omega / omega.mean())[:, None] * (nu / nu.mean()) * (1 - F.normalize(features, dim=1) @ memory.T)  # (50, 32)
-    assert method.class_attraction(1, features, torch.ones(50).bool()).item() == pytest.approx(pairs.mean().item(), abs=1e-5)
+    remembered = F.normalize(memory.memory[1], dim=1)
+    nu = heads.memory_selectors[1](remembered).sigmoid()[:, 0]
+    pairs = (omega / omega.mean())[:, None] * (nu / nu.mean()) * (1 - F.normalize(features, dim=1) @ remembered.T)  # (50, 32)
+    assert memory.class_attraction(1, features, torch.ones(50).bool()).item() == pytest.approx(pairs.mean().item(), abs=1e-5)
 
 
 def test_features_at_their_memory_cost_nothing_and_opposite_ones_two() -> None:
-    method, counts = ss_net(), torch.ones(64).bool()
-    method.memory[0] = torch.ones(32)
-    method.remembered[0] = 1
-    assert method.class_attraction(0, torch.ones(64, 32), counts).item() == pytest.approx(0, abs=1e-5)
-    assert method.class_attraction(0, -torch.ones(64, 32), counts).item() == pytest.approx(2, abs=1e-5)
-    assert method.class_attraction(0, -torch.ones(64, 32), ~counts).item() == 0  # none of this class
-    assert method.class_attraction(1, -torch.ones(64, 32), counts).item() == 0  # nothing remembered of it
+    memory, counts = ss_net().memory, torch.ones(64).bool()
+    memory.memory[0] = torch.ones(32)
+    memory.remembered[0] = 1
+    assert memory.class_attraction(0, torch.ones(64, 32), counts).item() == pytest.approx(0, abs=1e-5)
+    assert memory.class_attraction(0, -torch.ones(64, 32), counts).item() == pytest.approx(2, abs=1e-5)
+    assert memory.class_attraction(0, -torch.ones(64, 32), ~counts).item() == 0  # none of this class
+    assert memory.class_attraction(1, -torch.ones(64, 32), counts).item() == 0  # nothing remembered of it
 
 
 @pytest.mark.parametrize(("keeps", "best"), [("highest", True), ("lowest", False)])
 def test_memory_keeps_the_features_with_the_highest_score_or_as_released_the_lowest(keeps: str, best: bool) -> None:
-    method = ss_net(memory_keeps=keeps, memory_size=4)
+    memory = ss_net(memory_keeps=keeps, memory_size=4).memory
     points, classes = torch.randn(300, 4), torch.ones(300, dtype=torch.long)
-    method.remember(points, classes)
+    memory.remember(points, classes)
     with torch.no_grad():
-        method.heads.projector.eval()
-        projected = method.heads.projector(points)
-        scores = method.heads.feature_selectors[0](projected)[:, 0]
+        memory.heads.projector.eval()
+        projected = memory.heads.projector(points)
+        scores = memory.heads.feature_selectors[0](projected)[:, 0]
     expected = projected[scores.topk(4, largest=best).indices]
-    assert torch.allclose(method.memory[0], expected, atol=1e-5)
-    assert method.remembered.tolist() == [1, 0]
+    assert torch.allclose(memory.memory[0], expected, atol=1e-5)
+    assert memory.remembered.tolist() == [1, 0]
 
 
 def test_memory_of_an_absent_class_is_kept_from_earlier_steps() -> None:
-    method = ss_net()
-    method.remember(torch.randn(300, 4), torch.full((300,), 2))
-    old = method.memory.clone()
-    method.remember(torch.randn(300, 4), torch.ones(300, dtype=torch.long))
-    assert torch.equal(method.memory[1], old[1])
-    assert not torch.equal(method.memory[0], old[0])
-    method.remember(torch.randn(300, 4), torch.zeros(300, dtype=torch.long))  # background is never remembered
-    assert torch.equal(method.memory[1], old[1])
-    assert method.remembered.tolist() == [1, 1]
+    memory = ss_net().memory
+    memory.remember(torch.randn(300, 4), torch.full((300,), 2))
+    old = memory.memory.clone()
+    memory.remember(torch.randn(300, 4), torch.ones(300, dtype=torch.long))
+    assert torch.equal(memory.memory[1], old[1])
+    assert not torch.equal(memory.memory[0], old[0])
+    memory.remember(torch.randn(300, 4), torch.zeros(300, dtype=torch.long))  # background is never remembered
+    assert torch.equal(memory.memory[1], old[1])
+    assert memory.remembered.tolist() == [1, 1]
 
 
 def test_wrong_predictions_are_not_remembered() -> None:
     method, labels = ss_net(), torch.ones(2, 32, 32, dtype=torch.long)
     features = torch.randn(4, 4, 32, 32)
     method.contrast(features, torch.full((4, 32, 32), 2), labels)
-    assert method.remembered.tolist() == [0, 0]
+    assert method.memory.remembered.tolist() == [0, 0]
     method.contrast(features, torch.ones(4, 32, 32, dtype=torch.long), labels)
-    assert method.remembered.tolist() == [1, 0]
+    assert method.memory.remembered.tolist() == [1, 0]
 
 
 def test_released_code_divides_by_the_background_too() -> None:
-    points, classes = torch.randn(600, 4), torch.randint(0, 3, (600,))
+    features, predicted = torch.randn(4, 4, 32, 32), torch.randint(0, 3, (4, 32, 32))
     losses = []
     for average_over in ("foreground", "all"):
         method = ss_net(average_over=average_over)
-        method.remember(points, classes)
         torch.manual_seed(0)
-        losses.append(method.attraction(points, classes).item())
-    assert losses[0] / losses[1] == pytest.approx(3 / 2)
+        losses.append(method.contrast(features, predicted, predicted[:2]).item())
+    assert losses[0] / losses[1] == pytest.approx(3 / 2)  # of 3 classes, 2 are foreground
 
 
 def test_switched_off_terms_leave_the_supervised_loss() -> None:
@@ -110,11 +109,11 @@ def test_own_pass_updates_the_running_statistics_a_second_time() -> None:
 
 def test_features_of_voxels_that_nobody_labelled_are_neither_remembered_nor_attracted() -> None:
     method = ss_net().eval()
-    method.remembered.fill_(1)
-    method.memory.copy_(torch.randn_like(method.memory))
-    before = method.memory.clone()
+    method.memory.remembered.fill_(1)
+    method.memory.memory.copy_(torch.randn_like(method.memory.memory))
+    before = method.memory.memory.clone()
     features, predicted = torch.randn(2, 4, 8, 8), torch.ones(2, 8, 8, dtype=torch.long)
     nothing = torch.full((1, 8, 8), IGNORE)
-    of_unlabeled = method.attraction(features[1:].movedim(1, -1).flatten(0, -2), predicted[1:].flatten())
-    assert method.contrast(features, predicted, nothing).item() == pytest.approx(of_unlabeled.item())
-    assert torch.equal(method.memory, before)
+    of_unlabeled = method.memory.attraction(features[1:].movedim(1, -1).flatten(0, -2), predicted[1:].flatten())
+    assert method.contrast(features, predicted, nothing).item() == pytest.approx(of_unlabeled.item() / 2)  # 2 foreground classes
+    assert torch.equal(method.memory.memory, before)

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
-
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from semiseg.case import Batch
-from semiseg.functional.distance import segmentation_and_distance_losses
 from semiseg.functional.schedules import consistency_weight
-from semiseg.methods.base import Method, MethodSettings, Step, Task
-from semiseg.networks.two_heads import TwoHeads
+from semiseg.methods.base import Step
+from semiseg.methods.distance_maps import DistanceMapMethod, DistanceMapSettings
 
 
-class DTCSettings(MethodSettings):
-    """Settings of DTC. `variant: released` sets the one setting in which the authors' code departs, unless it is given."""
+class DTCSettings(DistanceMapSettings):
+    """Settings of DTC."""
 
-    RELEASED: ClassVar[dict[str, Any]] = {"absent_class": "zero"}
-
-    variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as the authors' code does it")
     weight: float = Field(1.0, ge=0, description="weight of the consistency when its ramp is up; 0 switches it off (published: 1)")
-    ramp: float = Field(1.0, ge=0, le=1, description="share of the steps over which the weight ramps up (published: 40*150/6000 = 1)")
-    distance_weight: float = Field(0.3, gt=0, description="weight of the distance maps' squared error on labelled scans (published: 0.3)")
     steepness: float = Field(1500.0, gt=0, description="of the sigmoid that turns a distance into a probability (published: 1500)")
-    absent_class: Literal["outside", "zero"] = Field(
-        "outside",
-        description="map of a class that a patch lacks: 1, far outside; the authors' code has 0, surface everywhere, which in 2D is common",
-    )
 
 
-class DTC(Method[DTCSettings]):
+class DTC(DistanceMapMethod[DTCSettings]):
     r"""One network with two heads: probabilities $p$, and signed distance maps $s \in [-1, 1]$ that turn into probabilities too.
 
     $$L = \mathrm{Dice}(p, y) + \lambda\, \overline{(s - \phi(y))^2} + w(t)\, \overline{(\sigma(-k s) - p)^2}$$
@@ -49,16 +37,9 @@ class DTC(Method[DTCSettings]):
     year = 2021
     Settings = DTCSettings
 
-    def __init__(self, task: Task, settings: DTCSettings) -> None:
-        super().__init__(task, settings)
-        self.network = TwoHeads(task.network)
-
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        labeled, settings = len(batch.labeled.image), self.settings
-        logits, distances = self.network(batch.images())
-        losses = segmentation_and_distance_losses(
-            logits[:labeled], distances[:labeled], batch.labeled.label, settings.distance_weight, settings.absent_class
-        )
+        settings = self.settings
+        losses, logits, distances = self.supervised(batch)
         if settings.weight > 0:
             weight = consistency_weight(step, settings.weight, settings.ramp)
             losses["consistency"] = weight * F.mse_loss(self.inside(distances), logits.float().softmax(1)[:, 1:])
@@ -67,7 +48,3 @@ class DTC(Method[DTCSettings]):
     def inside(self, distances: Tensor) -> Tensor:
         """Probability of being inside, from signed distances: one half on the surface, else all but 0 or 1. (B, K - 1, *S)"""
         return torch.sigmoid(-self.settings.steepness * distances.float())
-
-    def predict_logits(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.network(image)[0]
-        return logits

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -11,32 +10,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from semiseg.case import Batch
-from semiseg.functional.distance import segmentation_and_distance_losses
 from semiseg.functional.schedules import consistency_weight
-from semiseg.methods.base import FixedAdam, Method, MethodSettings, Step, Task
+from semiseg.methods.base import FixedAdam, Step, Task
+from semiseg.methods.distance_maps import DistanceMapMethod, DistanceMapSettings
 from semiseg.networks.discriminator import Discriminator
-from semiseg.networks.two_heads import TwoHeads
 
 
-class SASSNetSettings(MethodSettings):
-    """Settings of SASSNet. `variant: released` sets the one setting in which the authors' code departs, unless it is given."""
+class SASSNetSettings(DistanceMapSettings):
+    """Settings of SASSNet."""
 
-    RELEASED: ClassVar[dict[str, Any]] = {"absent_class": "zero"}
-
-    variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as the authors' code does it")
     weight: float = Field(
         0.01, ge=0, description="weight of the adversarial loss; 0 switches it off (published: 0.01, or 0.015 for 8 labels)"
     )
-    ramp: float = Field(1.0, ge=0, le=1, description="share of the steps over which the weight ramps up (published: 40*150/6000 = 1)")
-    distance_weight: float = Field(0.3, gt=0, description="weight of the distance maps' squared error on labelled scans (published: 0.3)")
     discriminator_rate: float = Field(1e-4, gt=0, description="learning rate of the discriminator's Adam, not scheduled (published: 1e-4)")
-    absent_class: Literal["outside", "zero"] = Field(
-        "outside",
-        description="map of a class that a patch lacks: 1, far outside; the authors' code has 0, surface everywhere, which in 2D is common",
-    )
 
 
-class SASSNet(Method[SASSNetSettings]):
+class SASSNet(DistanceMapMethod[SASSNetSettings]):
     r"""A network with two heads, probabilities $p$ and signed distance maps $s$, against a discriminator $D$ that looks at maps and image.
 
     Two updates a step. The network's, with $D$ held still and its dropout off:
@@ -59,7 +48,6 @@ class SASSNet(Method[SASSNetSettings]):
 
     def __init__(self, task: Task, settings: SASSNetSettings) -> None:
         super().__init__(task, settings)
-        self.network = TwoHeads(task.network)
         self.discriminator = Discriminator(task.dimensions, task.network.channels, task.classes - 1)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
@@ -75,10 +63,7 @@ class SASSNet(Method[SASSNetSettings]):
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         labeled, settings = len(batch.labeled.image), self.settings
-        logits, distances = self.network(batch.images())
-        losses = segmentation_and_distance_losses(
-            logits[:labeled], distances[:labeled], batch.labeled.label, settings.distance_weight, settings.absent_class
-        )
+        losses, _, distances = self.supervised(batch)
         if settings.weight > 0:
             weight = consistency_weight(step, settings.weight, settings.ramp)
             losses["adversarial"] = weight * self.adversarial_loss(distances[labeled:], batch.unlabeled.image)
@@ -101,7 +86,3 @@ class SASSNet(Method[SASSNetSettings]):
         self.network.train(self.training)
         truth = torch.arange(len(images), device=images.device) < len(batch.labeled.image)
         return F.cross_entropy(self.discriminator(distances, images).float(), truth.long())
-
-    def predict_logits(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.network(image)[0]
-        return logits

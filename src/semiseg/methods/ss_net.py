@@ -9,16 +9,14 @@ from typing import Any, ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from semiseg.case import Batch
 from semiseg.functional.adversarial import virtual_adversarial_loss
-from semiseg.functional.class_samples import best_where, sample_where
 from semiseg.functional.dice import class_squared_dice_loss, foreground_dice_loss, pooled_dice_loss
 from semiseg.functional.schedules import consistency_weight
 from semiseg.functional.supervision import compared
 from semiseg.methods.base import Method, MethodSettings, Step, Task
-from semiseg.networks.heads import SIZE, ContrastHeads
+from semiseg.networks.class_memory import ClassMemory
 
 SQUARED = partial(class_squared_dice_loss, epsilon=1e-10)
 DICE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"foreground": foreground_dice_loss, "class_squared": SQUARED}
@@ -76,15 +74,11 @@ class SSNet(Method[SSNetSettings]):
     paper = "Wu et al., Exploring Smoothness and Class-Separation for Semi-supervised Medical Image Segmentation, MICCAI 2022"
     year = 2022
     Settings = SSNetSettings
-    memory: Tensor
-    remembered: Tensor
 
     def __init__(self, task: Task, settings: SSNetSettings) -> None:
         super().__init__(task, settings)
         self.network = task.network.network()
-        self.heads = ContrastHeads(task.network.widths[0], task.classes)
-        self.register_buffer("memory", torch.zeros(task.classes - 1, settings.memory_size, SIZE))
-        self.register_buffer("remembered", torch.zeros(task.classes - 1))
+        self.memory = ClassMemory(task.network.widths[0], task.classes, settings.memory_size, settings.points, settings.memory_keeps)
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         images, labels = batch.images(), batch.labeled.label
@@ -116,43 +110,9 @@ class SSNet(Method[SSNetSettings]):
         split = len(labels)
         labeled, unlabeled = _points(features[:split]), _points(features[split:])
         correct = torch.where(predicted[:split] == labels, labels, 0)
-        self.remember(labeled.detach(), correct.flatten())
-        return self.attraction(labeled, labels.flatten()) + self.attraction(unlabeled, predicted[split:].flatten())
-
-    def attraction(self, points: Tensor, classes: Tensor) -> Tensor:
-        """How far features (N, width) of each foreground class are from its memory; their classes (N,)."""
-        drawn = [sample_where(classes == index, self.settings.points) for index in range(self.task.classes)]
-        positions = torch.cat([positions for positions, _ in drawn])  # of all classes alike: the heads normalize over what they are given
-        compared = self.heads(points[positions]).float().chunk(self.task.classes)
-        terms = [self.class_attraction(index, compared[index + 1], drawn[index + 1][1]) for index in range(self.task.classes - 1)]
-        divisor = len(terms) if self.settings.average_over == "foreground" else self.task.classes
-        return torch.stack(terms).sum() / divisor
-
-    def class_attraction(self, index: int, compared: Tensor, counts: Tensor) -> Tensor:
-        """The weighted mean distance of features (P, 32), those that count, to the memory of one foreground class; 0 without either."""
-        memory = F.normalize(self.memory[index], dim=1)
-        memory_weight = self.heads.memory_selectors[index](memory).float().sigmoid()  # (M, 1)
-        direction = (memory_weight * memory).sum(0) / memory_weight.sum()
-        weight = self.heads.feature_selectors[index](compared.detach()).float().sigmoid()[:, 0] * counts
-        distance = 1 - (F.normalize(compared, dim=1) * direction).sum(1)  # no matrix product: autocast would round it
-        mean: Tensor = (weight * distance).sum() / weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)
-        return mean * self.remembered[index]
-
-    @torch.no_grad()
-    def remember(self, points: Tensor, classes: Tensor) -> None:
-        """Replace the memory of each foreground class that is among the classes (N,) of features (N, width)."""
-        sign = 1 if self.settings.memory_keeps == "highest" else -1
-        training = self.heads.projector.training
-        self.heads.projector.eval()
-        for index in range(self.task.classes - 1):
-            positions, counts = sample_where(classes == index + 1, self.settings.points)
-            projected = self.heads.projector(points[positions]).float()
-            scores = self.heads.feature_selectors[index](projected).float()[:, 0]
-            kept = projected[best_where(sign * scores, counts, self.settings.memory_size)]
-            present = counts.any()
-            self.memory[index] = torch.where(present, kept, self.memory[index])
-            self.remembered[index] = torch.where(present, 1.0, self.remembered[index])
-        self.heads.projector.train(training)
+        self.memory.remember(labeled.detach(), correct.flatten())
+        terms = self.memory.attraction(labeled, labels.flatten()) + self.memory.attraction(unlabeled, predicted[split:].flatten())
+        return terms / (self.task.classes - (self.settings.average_over == "foreground"))
 
     def predict_logits(self, image: Tensor) -> Tensor:
         logits: Tensor = self.network(image)
