@@ -15,7 +15,7 @@ from semiseg.data.labels import ClassNumber
 from semiseg.data.prepare import Preparation
 from semiseg.errors import SettingsError, did_you_mean
 from semiseg.methods import Method, MethodSettings, Task, find_method
-from semiseg.networks import Description, UNet, VNet
+from semiseg.networks import Description, InstanceUNet, UNet, VNet
 
 
 class Section(BaseModel):
@@ -40,10 +40,16 @@ class Data(Section):
 class Network(Section):
     """The network that a method assembles its parts from."""
 
-    kind: Literal["vnet", "unet"] | None = Field(None, description="default: vnet in 3D, unet in 2D")
+    kind: Literal["vnet", "unet", "instance-unet"] | None = Field(
+        None, description="default: vnet in 3D, unet in 2D; instance-unet: the U-Net with instance normalization published on BraTS"
+    )
     width: int = Field(16, ge=4, description="channels of the first level; published 16")
     dropout: float = Field(
-        0.0, ge=0, lt=1, description="V-Net: chance of a channel to be dropped at the bottleneck and before the head; published 0.5"
+        0.0,
+        ge=0,
+        lt=1,
+        description="chance to be dropped at the bottleneck and before the head: of a channel of the vnet (published 0.5), of an element "
+        "of the instance-unet (published 0.3)",
     )
 
 
@@ -106,9 +112,12 @@ class Run(Section):
         channels, dimensions, classes = self.data.channels, len(self.training.patch), len(self.data.classes) + 1
         if channels is None or not dimensions or classes < 2:
             raise SettingsError("This run is not resolved: data.channels, data.classes or training.patch is missing.")
-        if (self.network.kind or ("vnet" if dimensions == 3 else "unet")) == "vnet":
-            return VNet(dimensions, channels, classes, self.network.width, self.network.dropout)
-        return UNet(dimensions, channels, classes, self.network.width)
+        kind, width, dropout = self.network.kind, self.network.width, self.network.dropout
+        if (kind or ("vnet" if dimensions == 3 else "unet")) == "vnet":
+            return VNet(dimensions, channels, classes, width, dropout)
+        if kind == "instance-unet":
+            return InstanceUNet(dimensions, channels, classes, width, dropout)
+        return UNet(dimensions, channels, classes, width)
 
     def build(self) -> Method[Any]:
         """The method with all of its networks, freshly initialised from torch's random state."""

@@ -8,11 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from semiseg.errors import SettingsError
-from semiseg.networks import Description, UNet, VNet
+from semiseg.networks import Description, InstanceUNet, UNet, VNet
 from semiseg.networks.encoder_decoder import check_sides
 from semiseg.networks.layers import Up, interpolation
 
-NARROW: list[Description] = [VNet(2, 1, 4, width=4), VNet(3, 2, 3, width=4), UNet(2, 1, 4, width=4), UNet(3, 2, 3, width=4)]
+NARROW: list[Description] = [
+    VNet(2, 1, 4, width=4),
+    VNet(3, 2, 3, width=4),
+    UNet(2, 1, 4, width=4),
+    UNet(3, 2, 3, width=4),
+    InstanceUNet(3, 2, 3, width=4),
+]
 MKLDNN = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 UPS: list[Up] = ["transposed", "linear", "nearest"]
 
@@ -32,6 +38,17 @@ def test_vnet_has_the_parameters_of_the_field() -> None:
     assert count(vnet.network()) == 9_448_866
     assert count(vnet.encoder()) + sum(count(vnet.decoder(up)) for up in vnet.ups[:2]) == 12_347_716  # MC-Net
     assert count(vnet.encoder()) + sum(count(vnet.decoder(up)) for up in vnet.ups) == 15_246_566  # MC-Net+
+
+
+def test_instance_unet_has_the_parameters_of_the_field() -> None:
+    unet = InstanceUNet(dimensions=3, channels=1, classes=2)
+    assert count(unet.encoder()) == 3_533_456
+    assert count(unet.decoder("linear")) == 2_350_594
+    assert count(unet.network()) == 5_884_050
+    weight = next(unet.encoder().parameters())
+    assert weight.std().item() == pytest.approx((2 / 27) ** 0.5, rel=0.15)  # Kaiming, fan-in 27
+    x = torch.randn(2, 4, 5, 6, 7)
+    torch.testing.assert_close(InstanceUNet(3, 4, 2, width=4).encoder().stages[0][1](x), nn.InstanceNorm3d(4)(x))  # type: ignore[index]
 
 
 def test_unet_has_the_parameters_of_the_field() -> None:
@@ -146,7 +163,7 @@ def test_channels_last_survives_every_layer(description: Description, up: Up) ->
 
 @pytest.mark.parametrize("description", NARROW, ids=str)
 def test_channels_last_changes_no_result(description: Description) -> None:
-    network, x = description.network().eval(), image(description)
+    network, x = description.network().double().eval(), image(description).double()  # a norm over few voxels makes much of rounding
     expected = network(x)
     memory_format = torch.channels_last if description.dimensions == 2 else torch.channels_last_3d
     network = network.to(memory_format=memory_format)  # type: ignore[call-overload]  # the stub lacks channels_last_3d

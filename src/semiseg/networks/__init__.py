@@ -1,12 +1,13 @@
-"""Networks: what they are described by, the V-Net and the U-Net of the field, and CML's pair."""
+"""Networks: what they are described by, the V-Net and the two U-Nets of the field, and CML's pair."""
 
 from __future__ import annotations
 
 from semiseg.networks.description import Description
 from semiseg.networks.encoder_decoder import Decoder, Encoder, Network
+from semiseg.networks.instance_unet import InstanceUNet
 from semiseg.networks.layers import Up
 from semiseg.networks.two_views import TwoViews
 from semiseg.networks.unet import UNet
 from semiseg.networks.vnet import VNet
 
-__all__ = ["Decoder", "Description", "Encoder", "Network", "TwoViews", "UNet", "Up", "VNet"]
+__all__ = ["Decoder", "Description", "Encoder", "InstanceUNet", "Network", "TwoViews", "UNet", "Up", "VNet"]
