@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
+from semiseg.cli.benchmark import benchmark
+from semiseg.cli.brats2019 import prepare_brats2019
 from semiseg.cli.check import check
+from semiseg.cli.curve import curve
 from semiseg.cli.demo import demo
 from semiseg.cli.evaluate import evaluate
 from semiseg.cli.manifest import manifest
@@ -18,7 +21,7 @@ from semiseg.cli.report import compare, report
 from semiseg.cli.train import train
 
 app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (check, manifest, plan, train, predict, evaluate, report, compare, methods, import_weights, demo):
+for command in (check, manifest, plan, train, predict, evaluate, report, compare, benchmark, curve, methods, import_weights, demo):
     app.command()(command)
 
 

@@ -65,7 +65,7 @@ def report(title: str, groups: Sequence[Group], test: Sequence[Case], missing: s
         DataError: the runs were not scored on the same cases and classes.
     """
     for group in groups:
-        refuse_other_cases(groups[0].evaluations[0], group.evaluations[0])
+        refuse_other_cases(groups[0].evaluations, group.evaluations)
     found = contrasts(groups)
     first = {group.name: group.trainings[0] for group in groups[:SHOWN]}
     folders = {group.name: group.folder for group in groups}
@@ -182,7 +182,7 @@ def read_example(case: Case, runs: Finished) -> Example:
     spacing = case.spacing or geometry.spacing(image.ndim)
     predictions = {name: read_label(folder.predictions / f"{case.id}.nii.gz")[0] for name, (folder, _) in runs.items()}
     remarks = {name: f"Dice {case_dice(evaluation)[case.id]:.2f}" for name, (_, evaluation) in runs.items()}
-    return Example(case.id, image, read_classes(case.label, case.label_map), predictions, spacing, remarks)
+    return Example(case.id, image, read_classes(case.label, case.label_map, case.labeled_part), predictions, spacing, remarks)
 
 
 def course(folders: Mapping[str, RunFolder]) -> Section:

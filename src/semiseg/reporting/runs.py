@@ -18,6 +18,8 @@ from semiseg.run_folder import RunFolder
 
 Training = tuple[RunFolder, Evaluation]
 """A finished run and its test scores."""
+VARIED = ("seed", "data.draw", "data.fold", "data.folder")
+"""Settings that trainings of one group may differ in."""
 NAMED = 3
 """Settings that tell two groups of one method apart by name; where more differ, the folder's name does."""
 
@@ -43,6 +45,12 @@ class Group:
         """Labelled scans of each training."""
         return len(self.folder.read_json("split.json")["labeled"])
 
+    @property
+    def budget(self) -> int:
+        """Labelled patients of each training, as its scores say; labelled scans where they do not."""
+        source = self.evaluations[0].provenance
+        return source.labeled if source else self.labeled
+
 
 def uses_unlabeled(run: Run) -> bool:
     """Whether a run learned from unlabelled scans."""
@@ -61,6 +69,36 @@ def read_training(path: Path) -> Training:
     return folder, Evaluation.from_json(path / "scores.json")
 
 
+def find_runs(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Run folders, scored ones and others, in and below some paths; none twice, those below a path in order of their names.
+
+    Raises:
+        RunFolderError: a path holds no run.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        inside = [path] if (path / "run.yaml").is_file() else sorted(file.parent for file in path.rglob("run.yaml"))
+        if not inside:
+            raise RunFolderError(f"{path}: no run folder here, nor below (a run folder has a run.yaml).")
+        found |= dict.fromkeys(inside)
+    scored = [path for path in found if (path / "scores.json").is_file()]
+    return scored, [path for path in found if path not in scored]
+
+
+def read_trainings(paths: Iterable[Path]) -> tuple[list[Training], list[Path]]:
+    """The scored runs in and below some paths, and those without scores.
+
+    Raises:
+        RunFolderError: a path holds no run, or none of all runs has scores.
+    """
+    scored, unfinished = find_runs(paths)
+    if not scored:
+        raise RunFolderError(
+            f"{unfinished[0]}: has no scores yet. Finish it with `semiseg train --resume {unfinished[0]}`; its test scans must have labels."
+        )
+    return [read_training(path) for path in scored], unfinished
+
+
 def grouped(trainings: Iterable[Training]) -> list[Group]:
     """Groups, the smallest label budget first and in it the supervised control; apart from that in the order given."""
     groups: dict[str, list[Training]] = {}
@@ -71,22 +109,25 @@ def grouped(trainings: Iterable[Training]) -> list[Group]:
     return sorted(found, key=lambda group: (group.labeled, uses_unlabeled(group.folder.run())))
 
 
-def identity(run: Run) -> dict[str, str]:
-    """Every setting but those that trainings of one group may differ in, by dotted name."""
-    return {name: value for name, value in flat(run.model_dump(mode="json")) if name not in ("seed", "data.draw", "data.folder")}
+def identity(run: Run, ignoring: Sequence[str] = ()) -> dict[str, str]:
+    """Every setting but those that trainings of one group may differ in, and `ignoring`, by dotted name."""
+    return {name: value for name, value in flat(run.model_dump(mode="json")) if name not in (*VARIED, *ignoring)}
 
 
-def group_names(folders: Sequence[RunFolder]) -> list[str]:
+def group_names(folders: Sequence[RunFolder], ignoring: Sequence[str] = ()) -> list[str]:
     """The method's title, with what tells groups of one method apart."""
-    titles = [find_method(folder.run().method).title for folder in folders]
-    together = list(zip(titles, folders, strict=True))
-    return [_name(title, folder, [other for known, other in together if known == title]) for title, folder in together]
+    runs = [folder.run() for folder in folders]
+    titles = [find_method(run.method).title for run in runs]
+    settings = [identity(run, ignoring) for run in runs]
+    names = []
+    for title, folder, own in zip(titles, folders, settings, strict=True):
+        alike = [other for known, other in zip(titles, settings, strict=True) if known == title]
+        names.append(_name(title, folder, own, alike))
+    return names
 
 
-def _name(title: str, folder: RunFolder, alike: Sequence[RunFolder]) -> str:
-    settings = [identity(other.run()) for other in alike]
-    own = identity(folder.run())
-    differing = [key for key in own if len({values.get(key) for values in settings}) > 1]
+def _name(title: str, folder: RunFolder, own: Mapping[str, str], alike: Sequence[Mapping[str, str]]) -> str:
+    differing = [key for key in own if len({values.get(key) for values in alike}) > 1]
     if len(alike) == 1:
         return title
     if not differing or len(differing) > NAMED:
@@ -101,7 +142,12 @@ def training_names(group: Group) -> list[str]:
     draws = {run.data.draw for run in runs}
     if len(runs) == 1:
         return [group.name]
-    return [f"{group.name}, seed {run.seed}" + (f", draw {run.data.draw}" if len(draws) > 1 else "") for run in runs]
+
+    def name(run: Run) -> str:
+        parts = [group.name, f"seed {run.seed}", *([f"draw {run.data.draw}"] if len(draws) > 1 else [])]
+        return ", ".join(parts + ([f"fold {run.data.fold}"] if run.data.fold else []))
+
+    return [name(run) for run in runs]
 
 
 def find_test_cases(folder: RunFolder) -> tuple[Case, ...]:

@@ -1,0 +1,225 @@
+"""Label efficiency: a plateau fitted to the Dice at several label budgets, and how many more scans the next point of Dice would take."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeWarning, curve_fit
+
+from semiseg.evaluation.bootstrap import LEVEL, Interval, Scores, draw_counts, mean_interval, means_along, resampled_means
+from semiseg.evaluation.gain import PERCENT
+from semiseg.evaluation.results import without_nan
+
+GAIN = 0.01
+"""Dice that is asked for: one point, as people count it."""
+LEAST_BUDGETS = 3
+"""A plateau has three numbers."""
+REACH = 2.0
+"""How far the curve is believed, in multiples of the largest budget: forecasts of learning curves go wrong fast beyond what was trained."""
+REFITS = 400
+"""Fits to resampled means. Percentiles of 400 move by about a tenth of the interval, and a fit takes milliseconds."""
+POWERS = (0.05, 3.0)
+"""Bounds of the exponent. Learning curves of images have 0.1 to 1 (Hestness et al. 2017); below 0.05 the plateau is anywhere."""
+WITHIN = "that is within what test scans vary by: either more labels bring nothing here, or less than these runs can show"
+BEYOND = "that is more than test scans vary by, so that the trainings differ in more than their labels"
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """Dice = a - b (n / n0)^-c for n labelled scans: an inverse power law that levels off at a."""
+
+    a: float
+    b: float
+    c: float
+    n0: float
+
+    def dice(self, labels: float | Values) -> Any:
+        """At so many labels."""
+        return self.a - self.b * (np.asarray(labels, dtype=np.float64) / self.n0) ** -self.c
+
+    def labels(self, dice: float) -> float:
+        """How many labels reach a Dice; inf where the curve levels off below it."""
+        left = self.a - dice
+        if left <= 0:
+            return math.inf
+        exponent = math.log(max(self.b, 1e-300) / left) / self.c
+        return self.n0 * math.exp(exponent) if exponent < 50 else math.inf
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What was measured with one number of labels."""
+
+    labels: int
+    mean: float
+    interval: Interval
+    trainings: int
+    failures: int
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """A method's Dice over label budgets, and what can be said of more labels.
+
+    Attributes:
+        budgets: the smallest first.
+        plateau: the fitted curve; None where there is none to be had, for the reason in `refusal`.
+        refusal: a sentence, or empty.
+        more: scans beyond the largest budget for `GAIN` more Dice, and the interval of that number; inf where the curve is not believed.
+        level: where the curve levels off, as an interval.
+        band: (3, points) labels, low and high end of the interval of the curve, up to `REACH`.
+        cases: test cases that the means are over.
+    """
+
+    budgets: tuple[Budget, ...]
+    plateau: Plateau | None
+    refusal: str
+    more: float
+    more_interval: Interval
+    level: Interval
+    band: Values
+    cases: int
+
+    def sentence(self) -> str:
+        """How many more scans for one more point of Dice, or why nobody can tell."""
+        if self.plateau is None:
+            return self.refusal
+        largest = self.budgets[-1].labels
+        now = float(self.plateau.dice(largest))
+        low, high = self.more_interval.low, self.more_interval.high
+        beyond = f"ore than {math.ceil(largest * (REACH - 1))}"
+        target = f"for +1 Dice, from {now:.3f} with {largest} to {now + GAIN:.3f}"
+        if math.isinf(self.more):
+            least = "" if math.isinf(low) else f" (at least {math.ceil(low)})"
+            return (
+                f"M{beyond} further labelled scans{least} {target}, if ever: the fitted curve does not get there with {REACH:g} times the "
+                f"labels, and further than that the data say nothing.{self.caution()}"
+            )
+        interval = f"{PERCENT} interval {math.ceil(low)} to {f'm{beyond}' if math.isinf(high) else math.ceil(high)}"
+        return f"About {math.ceil(self.more)} more labelled scans ({interval}) {target}.{self.caution()}"
+
+    def caution(self) -> str:
+        """What the interval leaves out."""
+        if min(budget.trainings for budget in self.budgets) > 1:
+            return ""
+        return " Some budgets have one training only: what another seed or another choice of scans would change is not in the interval."
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON; what is not known, or lies beyond what the data support, is None."""
+        fit = self.plateau
+        budgets = [
+            {**vars(budget), "interval": [budget.interval.low, budget.interval.high], "labels": budget.labels} for budget in self.budgets
+        ]
+        values: dict[str, Any] = {
+            "sentence": self.sentence(),
+            "budgets": budgets,
+            "cases": self.cases,
+            "fit": None if fit is None else {"a": fit.a, "b": fit.b * fit.n0**fit.c, "c": fit.c, "form": "a - b n^-c"},
+            "level_interval": [self.level.low, self.level.high],
+            "more_scans_for_one_point": self.more,
+            "more_scans_interval": [self.more_interval.low, self.more_interval.high],
+            "believed_up_to": REACH * self.budgets[-1].labels,
+        }
+        plain: dict[str, Any] = without_nan(values)
+        return plain
+
+
+def measure(scores: Mapping[int, Scores], failures: Mapping[int, int], seed: int = 0) -> Efficiency:
+    """Fit a plateau to the mean Dice over label budgets, with intervals over trainings and cases.
+
+    The bootstrap draws the same cases at every budget and the trainings of each on its own (see `mean_interval`), and fits each time anew.
+
+    Args:
+        scores: (T, N) by label budget, of the same cases.
+        failures: by label budget.
+        seed: of the bootstrap.
+    """
+    order = sorted(scores)
+    budgets = tuple(
+        Budget(n, float(np.nanmean(scores[n])), mean_interval(scores[n], seed), scores[n].shape[0], failures.get(n, 0)) for n in order
+    )
+    nothing, cases = Interval(math.nan, math.nan), scores[order[0]].shape[1]
+    refusal = why_not(budgets, [scores[n] for n in order])
+    fitted = None if refusal else fit(order, [budget.mean for budget in budgets])
+    if fitted is None:
+        refusal = refusal or "No plateau could be fitted to these means."
+        return Efficiency(budgets, None, refusal, math.nan, nothing, nothing, np.zeros((3, 0)), cases)
+    refits = resampled_fits(order, [scores[n] for n in order], seed)
+    grid = np.geomspace(order[0], REACH * order[-1], 60)
+    low, high = np.quantile([refit.dice(grid) for refit in refits], ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
+    more = [believed(refit, order[-1]) for refit in refits]
+    levels = middle([refit.a for refit in refits])
+    return Efficiency(budgets, fitted, "", believed(fitted, order[-1]), middle(more), levels, np.stack([grid, low, high]), cases)
+
+
+def why_not(budgets: tuple[Budget, ...], scores: list[Scores]) -> str:
+    """Why no curve is fitted: a sentence, or empty."""
+    if len(budgets) < LEAST_BUDGETS:
+        few = "1 label budget" if len(budgets) == 1 else f"{len(budgets)} label budgets"
+        return f"No curve: {few}; a plateau needs at least {LEAST_BUDGETS}. Train with others, for instance half of the labels."
+    if scores[0].shape[1] < 2:
+        return "No curve: one test scan tells nothing of others."
+    for at, (one, other) in enumerate(pairwise(budgets)):
+        if other.mean < one.mean:
+            gain = mean_interval((means_along(scores[at + 1], 0) - means_along(scores[at], 0))[None])
+            return (
+                f"No curve: the mean Dice falls from {one.mean:.3f} with {one.labels} labels to {other.mean:.3f} with {other.labels}; "
+                f"{WITHIN if gain.high >= 0 else BEYOND}. More seeds would tell."
+            )
+    return ""
+
+
+def fit(labels: list[int], means: list[float] | Values) -> Plateau | None:
+    """The least-squares plateau; None where none is found."""
+    n0, dice = float(labels[0]), np.asarray(means, dtype=np.float64)
+    ratio = np.asarray(labels, dtype=np.float64) / n0
+    highest = min(float(dice.max()), 1 - 1e-6)
+    start = (min(highest + 0.5 * float(np.ptp(dice)) + 1e-3, 1.0), max(float(np.ptp(dice)), 1e-3), 0.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OptimizeWarning)  # three budgets give no covariance, and none is used
+        try:
+            (a, b, c), _ = curve_fit(power_law, ratio, dice, start, bounds=((0, 0, POWERS[0]), (1, 2, POWERS[1])), jac=slopes)
+        except RuntimeError:
+            return None
+    return Plateau(float(a), float(b), float(c), n0)
+
+
+def power_law(ratio: Values, a: float, b: float, c: float) -> Values:
+    """The curve in multiples of the smallest budget."""
+    return a - b * ratio**-c
+
+
+def slopes(ratio: Values, a: float, b: float, c: float) -> Values:
+    """Its derivatives by a, b and c: (points, 3)."""
+    falling = ratio**-c
+    return np.stack([np.ones_like(ratio), -falling, b * falling * np.log(ratio)], axis=1)
+
+
+def resampled_fits(labels: list[int], scores: list[Scores], seed: int) -> list[Plateau]:
+    """Plateaus of resampled means."""
+    generator = np.random.default_rng(seed)
+    counts = draw_counts(generator, scores[0].shape[1])
+    means = np.stack([resampled_means(each, counts, generator)[:REFITS] for each in scores], axis=1)  # (REFITS, budgets)
+    fits = [fit(labels, row) for row in means if not np.isnan(row).any()]
+    return [found for found in fits if found is not None]
+
+
+def believed(plateau: Plateau, largest: int) -> float:
+    """Scans beyond the largest budget for `GAIN` more Dice; inf where that lies beyond `REACH`."""
+    more = plateau.labels(float(plateau.dice(largest)) + GAIN) - largest
+    return more if more <= (REACH - 1) * largest else math.inf
+
+
+def middle(values: list[float]) -> Interval:
+    """The middle `LEVEL` of values, of which some may be inf."""
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    low, high = np.quantile(ordered, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), method="closest_observation")
+    return Interval(float(low), float(high))
