@@ -17,6 +17,7 @@ from semiseg.data.bank import Bank, pools
 from semiseg.data.dataset import Dataset, find_classes
 from semiseg.data.folder import open_folder
 from semiseg.data.formats import write_label
+from semiseg.data.inspection import inspect
 from semiseg.data.labels import STORED_IGNORE, classes_of, labeled_box, mapped_names
 from semiseg.data.layouts import manifest
 from semiseg.data.layouts.ranges import parse_range, written_ranges
@@ -240,3 +241,13 @@ def test_slices_that_are_none_are_refused_with_their_line(folder: Path) -> None:
     (folder / "manifest.csv").write_text("image,label,labeled_slices\nimages/b.nii.gz,labels/b.nii.gz,8-3\n")
     with pytest.raises(DataError, match=r"manifest.csv: line 2: labeled_slices: '8-3' is no slice and no range of slices.*3-8;12"):
         open_folder(folder)
+
+
+def test_check_takes_ignored_voxels_for_no_class_and_reports_what_says_nothing(folder: Path) -> None:
+    (folder / "manifest.csv").write_text(TABLE)
+    found = inspect(open_folder(folder))
+    assert [(item.severity, item.kind, item.case) for item in found] == [("warning", "empty label", "b")]  # background alone counts there
+    (folder / "manifest.csv").write_text(TABLE.replace("3-5;8", "3-50"))
+    assert [(found.kind, found.case) for found in inspect(open_folder(folder))] == [("label values", "b")]  # no slice 50
+    (folder / "manifest.csv").write_text(TABLE.replace("# ignore: 255", "# label_map: {0: ignore, 1: ignore, 255: ignore}"))
+    assert ("empty label", "a") in [(found.kind, found.case) for found in inspect(open_folder(folder)) if found.severity == "error"]

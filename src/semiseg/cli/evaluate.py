@@ -24,6 +24,9 @@ def evaluate(
         str | None, typer.Option(help="Names of the classes 1, 2, ...: a,b,c. Default: class_1, ... as the references hold.")
     ] = None,
     label_map: LabelMap = None,
+    ignore: Annotated[
+        list[int] | None, typer.Option(help="A value of the references where nobody labelled: left out of all scores.", show_default=False)
+    ] = None,
     to: Annotated[Path | None, typer.Option(help="Also write every score to this .csv or .json file.", show_default=False)] = None,
     spacing: Annotated[
         str | None, typer.Option(help="Millimetres a voxel, for references that hold none (h5): 0.625,0.625,0.625.", show_default=False)
@@ -35,12 +38,13 @@ def evaluate(
     """Dice, Jaccard, HD95 and surface distances, per class and case."""
     if to is not None and to.suffix not in (".csv", ".json"):
         raise typer.BadParameter(f"{to}: expected a name that ends with .csv or .json.", param_hint="--to")
+    from semiseg.case import IGNORE
     from semiseg.evaluation.evaluate import evaluate as score
     from semiseg.evaluation.evaluate import match_pairs
     from semiseg.training.progress import StepProgress
 
-    sides = parse_spacing(spacing)
-    pairs = [replace(pair, spacing=sides, label_map=label_map or {}) for pair in match_pairs(predictions, references, allow_missing)]
+    sides, values = parse_spacing(spacing), {**(label_map or {}), **dict.fromkeys(ignore or (), IGNORE)}
+    pairs = [replace(pair, spacing=sides, label_map=values) for pair in match_pairs(predictions, references, allow_missing)]
     names = split_names(classes) or found_classes(pairs)
     with StepProgress("evaluate", len(pairs)) as bar:
         evaluation = score(pairs, names, workers, lambda done, total: bar.update(done))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from semiseg.case import Array, Case
+from semiseg.case import IGNORE, Array, Case
 from semiseg.data.dataset import Dataset
 from semiseg.errors import DataError
 
@@ -16,6 +16,7 @@ def from_arrays(
     spacing: tuple[float, ...] | None = None,
     test: Collection[str] = (),
     name: str = "arrays",
+    ignore: int | None = None,
 ) -> Dataset:
     """Cases by their ids; one without a label is unlabelled.
 
@@ -25,6 +26,7 @@ def from_arrays(
         classes: names of the foreground classes 1, 2, ...; found in the labels if not given.
         spacing: mm a voxel along each axis; without it distances in mm are not known.
         test: ids that are not for training.
+        ignore: value in the labels of voxels that nobody labelled.
 
     Raises:
         DataError: no image; images of different dimensions; a label or a test id without an image.
@@ -35,7 +37,8 @@ def from_arrays(
     dimensions = {image.ndim for image in images.values()}
     if len(dimensions) > 1 or not dimensions <= {2, 3}:
         raise DataError(f"{name}: arrays of {sorted(dimensions)} dimensions; expected all 2D or all 3D, one modality an array.")
-    cases = {key: Case(key, (image,), labels.get(key), spacing=spacing) for key, image in images.items()}
+    label_map = {} if ignore is None else {ignore: IGNORE}
+    cases = {key: Case(key, (image,), labels.get(key), spacing=spacing, label_map=label_map) for key, image in images.items()}
     return Dataset(
         name,
         classes,

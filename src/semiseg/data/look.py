@@ -9,9 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from semiseg.case import Array, Case, Geometry
+from semiseg.case import IGNORE, Array, Case, Geometry
 from semiseg.data.check import compare_grids, named
 from semiseg.data.formats import describe, image_reader, read_label
+from semiseg.data.labels import known_voxels
 from semiseg.errors import DataError
 
 MOST_VALUES = 255
@@ -88,7 +89,7 @@ def look_at(part: str, case: Case, see: See | None = None) -> Look:
         message = f"{name}: holds {len(present)} values, as a scan does. Was the scan saved as its label? Export the label again."
         found.append(Finding("error", "label values", case.id, message))
         return Look(case.id, part, tuple(found), digests, grid, case.group)
-    values = frozenset(case.label_map.get(value, value) for value in present)
+    values = _classes(case, label, present, found)
     return Look(case.id, part, tuple(found), digests, grid, case.group, name, digest(label) if values != {0} else None, values)
 
 
@@ -137,6 +138,21 @@ def _label(case: Case, grid: Grid | None, found: list[Finding]) -> Array | None:
     return label
 
 
+def _classes(case: Case, label: Array, present: list[int], found: list[Finding]) -> frozenset[int] | None:
+    """Class numbers at voxels that somebody labelled; `present` are all values of the label."""
+    try:
+        known = known_voxels(label, case.labeled_part, describe(case.label or label))
+    except DataError as error:
+        found.append(Finding("error", "label values", case.id, named(case, error)))
+        return None
+    counted = present if known is None else distinct(label[known][:, None])
+    values = frozenset(case.label_map.get(value, value) for value in counted if case.label_map.get(value) != IGNORE)
+    if not values:
+        message = f"{describe(case.label or label)}: no voxel is labelled. Leave the label out: then the scan is unlabelled."
+        found.append(Finding("error", "empty label", case.id, named(case, DataError(message))))
+    return values or None
+
+
 def _compare(case: Case, image: Grid, first: Grid, found: list[Finding]) -> None:
     try:
         compare_grids(*image, *first)
@@ -153,6 +169,8 @@ def digest(voxels: Array) -> str:
 
 def distinct(label: Array) -> list[int]:
     """The values of a label map (*S), sorted; a plane at a time where a table can hold them, which is faster than a sort of all voxels."""
+    if not label.size:
+        return []
     low, high = int(label.min()), int(label.max())
     if high - low >= 1 << 16:
         return [int(value) for value in np.unique(label)]

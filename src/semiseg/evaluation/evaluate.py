@@ -12,9 +12,9 @@ from functools import partial
 
 import numpy as np
 
-from semiseg.case import Array, Geometry, Source, file_of
+from semiseg.case import IGNORE, Array, Geometry, Source, file_of
 from semiseg.data.formats import read_label
-from semiseg.data.labels import renumbered, way_out
+from semiseg.data.labels import classes_of, way_out
 from semiseg.errors import DataError
 from semiseg.evaluation.metrics import ClassScore, scores
 from semiseg.evaluation.pairs import Pair, match_pairs
@@ -33,7 +33,7 @@ def evaluate(pairs: Iterable[Pair], classes: Sequence[str], workers: int = 1, pr
     """Scores of every case and foreground class.
 
     Args:
-        pairs: what to score; see `match_pairs` for two folders.
+        pairs: what to score; see `match_pairs` for two folders. Voxels that nobody labelled in a reference are left out on both sides.
         classes: names of the foreground classes; label i + 1 is `classes[i]`.
         workers: cases scored at once. More than one starts fresh processes, which takes seconds and pays for many or large cases;
             a script that asks for it must be guarded by `if __name__ == "__main__":`.
@@ -41,7 +41,7 @@ def evaluate(pairs: Iterable[Pair], classes: Sequence[str], workers: int = 1, pr
 
     Raises:
         DataError: there is nothing to score, two cases have one id, a file cannot be read, or the two label maps of a case
-            differ in shape or place or hold values outside the classes.
+            differ in shape or place or hold values outside the classes, or nothing of a reference is labelled.
     """
     todo = list(pairs)
     _check_ids(todo)
@@ -77,9 +77,11 @@ def _score_all(pairs: list[Pair], classes: tuple[str, ...], workers: int) -> Ite
 def score_pair(pair: Pair, classes: tuple[str, ...]) -> CaseScore:
     """The scores of one case; raises `DataError` as `evaluate` does."""
     reference, geometry = read_label(pair.reference)
-    reference = renumbered(reference, pair.label_map)
     reference_name = _name(pair.reference, pair.id, "reference")
-    _check_values(reference, reference_name, classes)
+    reference = classes_of(reference, pair.label_map, pair.labeled_part, reference_name)
+    _check_values(reference[reference != IGNORE], reference_name, classes)
+    if (reference == IGNORE).all():
+        raise DataError(f"{reference_name}: no voxel is labelled, so there is nothing to score. Leave the case out")
     if pair.prediction is None:
         spacing = _spacing(pair, reference, geometry)
         return CaseScore(pair.id, tuple(map(_missing, scores(np.zeros_like(reference), reference, classes, spacing))))

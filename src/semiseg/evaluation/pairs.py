@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from semiseg.case import Source
+from semiseg.case import WHOLE_LABEL, LabeledPart, Source
 from semiseg.data.formats import SUFFIXES, case_name, label_source
 from semiseg.errors import DataError
 
@@ -23,7 +23,8 @@ class Pair:
         prediction: label map to judge, or None where there is none: a failure, counted as such.
         reference: label map that is taken for true.
         spacing: mm a voxel along each axis; None: as the files say, and unknown if they say nothing.
-        label_map: value in the reference file -> class number, as in `Case`; a prediction holds class numbers.
+        label_map: value in the reference file -> class number or `IGNORE`, as in `Case`; a prediction holds class numbers.
+        labeled_part: what of the reference counts.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Pair:
     reference: Source
     spacing: tuple[float, ...] | None = None
     label_map: Mapping[int, int] = field(default_factory=dict)
+    labeled_part: LabeledPart = WHOLE_LABEL
 
 
 def match_pairs(predictions: Path, references: Path, allow_missing: bool = False) -> list[Pair]:

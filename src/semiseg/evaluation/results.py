@@ -235,6 +235,9 @@ def _remarks(evaluation: Evaluation) -> list[str]:
         remarks.extend(f"  {case}: {score.name}: {score.status}" for case, score in failures[:LISTED])
     if len(failures) > LISTED:
         remarks.append(f"  and {len(failures) - LISTED} more")
+    ignored = [case.classes[0].ignored_voxels for case in evaluation.cases if case.classes[0].ignored_voxels]
+    if ignored:
+        remarks.append(f"{sum(ignored)} voxels of {len(ignored)} cases have no reference: left out on both sides.")
     absent = sum(score.status == "both empty" for case in evaluation.cases for score in case.classes)
     if absent:
         remarks.append(f"{absent} times a class was in neither label map: no score, and in no average.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from semiseg.config import Run
-from semiseg.data.bank import Bank
+from semiseg.data.bank import Bank, pools
 from semiseg.data.dataset import Dataset, Split
 from semiseg.data.loader import Loader
 from semiseg.data.prepare import Prepared, prepare
@@ -27,7 +27,8 @@ class Job:
     Attributes:
         run: nothing in it is left open.
         split: its test cases are sealed.
-        labeled, unlabeled: the prepared scans of training; none unlabelled where the method does not use them.
+        labeled, unlabeled: the prepared scans of training, partly labelled ones among both; none unlabelled where the method does not
+            use them.
         source: where its scores will come from.
     """
 
@@ -82,9 +83,10 @@ def make_job(run: Run, dataset: Dataset, split: Split, show: bool = True, worker
         prepared = prepare(
             cases, run.preparation, len(run.data.classes) + 1, workers=workers, progress=lambda done, total: bar.update(done)
         )
-    labeled = [item for item in prepared if item.label is not None]
-    unlabeled = [item for item in prepared if item.label is None]
-    return Job(run, split, labeled, unlabeled, provenance(run, dataset, split.labeled))
+    labeled, unlabeled = pools(prepared)
+    if uses_unlabeled and not unlabeled:
+        raise nothing_unlabeled(run, dataset)
+    return Job(run, split, labeled, unlabeled if uses_unlabeled else [], provenance(run, dataset, split.labeled))
 
 
 def learns_from_unlabeled(asked: Run, dataset: Dataset, split: Split) -> bool:
@@ -96,15 +98,20 @@ def learns_from_unlabeled(asked: Run, dataset: Dataset, split: Split) -> bool:
     """
     if not find_method(asked.method).uses_unlabeled:
         return False
-    if not split.unlabeled:
-        raise DataError(
-            f"{dataset.name}: {asked.method} learns from unlabelled scans, and there are none. Add some, or use method=supervised."
-        )
+    if not split.unlabeled and not any(case.partly_labeled for case in split.labeled):
+        raise nothing_unlabeled(asked, dataset)
     if not asked.training.unlabeled_batch:
         raise SettingsError(
             f"training.unlabeled_batch is 0, and {asked.method} learns from unlabelled scans. Use method=supervised without them."
         )
     return True
+
+
+def nothing_unlabeled(asked: Run, dataset: Dataset) -> DataError:
+    """What is said where a method has nothing to learn from but labels."""
+    return DataError(
+        f"{dataset.name}: {asked.method} learns from unlabelled scans, and there are none. Add some, or use method=supervised."
+    )
 
 
 def held(prepared: list[Prepared], device: torch.device) -> Bank:
