@@ -21,7 +21,22 @@ from semiseg.cli.report import compare, report
 from semiseg.cli.train import train
 
 app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (check, manifest, plan, train, predict, evaluate, report, compare, benchmark, curve, methods, import_weights, demo):
+for command in (
+    check,
+    manifest,
+    plan,
+    train,
+    predict,
+    evaluate,
+    report,
+    compare,
+    benchmark,
+    curve,
+    methods,
+    import_weights,
+    prepare_brats2019,
+    demo,
+):
     app.command()(command)
 
 

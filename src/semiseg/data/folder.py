@@ -33,7 +33,7 @@ def open_folder(path: Path, classes: tuple[str, ...] | None = None, refuse: Refu
         raise DataError(f"{path}: {kind}.")
     for layout in (manifest, *KNOWN, *LAYOUTS):
         if layout.matches(path):
-            dataset: Dataset = layout.load(path) if layout in KNOWN else layout.load(path, refuse)
+            dataset: Dataset = layout.load(path, refuse)
             return replace(dataset.with_classes(classes), layout=layout.TITLE)
     layouts = "; ".join(layout.LOOKED_FOR for layout in (*reversed(LAYOUTS), manifest, *KNOWN))
     raise DataError(f"{path}: no data set found. Looked for: {layouts}.")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from semiseg.data.known import acdc, la
+from semiseg.data.known import acdc, brats2019, la
 
-KNOWN = (la, acdc)
+KNOWN = (la, acdc, brats2019)

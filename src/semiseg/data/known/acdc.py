@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from semiseg.case import Case
-from semiseg.data.dataset import Dataset
+from semiseg.data.dataset import Dataset, kept_apart
+from semiseg.data.faults import Refuse, stop
 from semiseg.data.lists import read_list
 from semiseg.data.prepare import Preparation
 
@@ -23,14 +24,20 @@ def matches(folder: Path) -> bool:
     return (folder / "data" / "slices").is_dir() and all((folder / name).is_file() for name in lists)
 
 
-def load(folder: Path) -> Dataset:
+def load(folder: Path, refuse: Refuse = stop) -> Dataset:
     """1312 training slices of 70 patients in published order; 20 validation and 40 test volumes. The files do not hold the spacing."""
+    parts = {
+        "train": _cases(folder / "data" / "slices", read_list(folder / "train_slices.list")),
+        "validation": _cases(folder / "data", read_list(folder / "val.list")),
+        "test": _cases(folder / "data", read_list(folder / "test.list")),
+    }
+    kept = kept_apart("ACDC", parts, refuse)
     return Dataset(
         "ACDC",
         CLASSES,
-        train=_cases(folder / "data" / "slices", read_list(folder / "train_slices.list")),
-        validation=_cases(folder / "data", read_list(folder / "val.list")),
-        test=_cases(folder / "data", read_list(folder / "test.list")),
+        train=kept["train"],
+        validation=kept["validation"],
+        test=kept["test"],
         dimensions=2,
         spacing_known=False,
         preparation=PREPARATION,

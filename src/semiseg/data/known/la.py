@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from semiseg.case import Case
-from semiseg.data.dataset import Dataset
+from semiseg.data.dataset import Dataset, kept_apart
+from semiseg.data.faults import Refuse, stop
 from semiseg.data.lists import read_list
 from semiseg.data.prepare import Preparation
 
@@ -21,13 +22,14 @@ def matches(folder: Path) -> bool:
     return (folder / SCANS).is_dir() and (folder / "train.list").is_file() and (folder / "test.list").is_file()
 
 
-def load(folder: Path) -> Dataset:
+def load(folder: Path, refuse: Refuse = stop) -> Dataset:
     """80 training and 20 test scans, in published order. They were normalised (z-score of the whole scan) before packing."""
 
     def cases(list_name: str) -> tuple[Case, ...]:
         return tuple(_case(folder / SCANS, name) for name in read_list(folder / list_name))
 
-    return Dataset("LA", ("left atrium",), cases("train.list"), test=cases("test.list"), preparation=Preparation(normalize="none"))
+    parts = kept_apart("LA", {"train": cases("train.list"), "test": cases("test.list")}, refuse)
+    return Dataset("LA", ("left atrium",), parts["train"], test=parts["test"], preparation=Preparation(normalize="none"))
 
 
 def _case(folder: Path, name: str) -> Case:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from semiseg.case import Case
@@ -13,8 +14,6 @@ from semiseg.data.layouts.scans import complete, listed_parts, scan_files
 TITLE = "BraTS folders"
 LOOKED_FOR = "folders CASE/ with CASE_flair, CASE_t1, CASE_t1ce, CASE_t2 and CASE_seg (BraTS)"
 MODALITIES = ("flair", "t1", "t1ce", "t2")
-LABELS = ("seg", "segm")
-"""`segm`: how the label of one case of 2020 ends."""
 BRATS = Description(name="BraTS", classes=("necrotic and non-enhancing core", "edema", "enhancing tumor"), label_map={4: 3})
 """Values 1, 2 and 4 of the challenge (Menze et al., IEEE TMI 2015; Bakas et al., 2018)."""
 
@@ -24,9 +23,18 @@ def matches(folder: Path) -> bool:
     return bool(_case_folders(folder))
 
 
+def case_files(folder: Path, refuse: Refuse = stop) -> dict[str, dict[str, Path]]:
+    """Case -> its files by what they hold: flair, t1, t1ce, t2 and seg, as far as they are there."""
+    cases = {}
+    for path in _case_folders(folder):
+        files = {name.rpartition("_")[2].lower(): file for name, file in scan_files(path, refuse).items()}
+        cases[path.name] = {("seg" if name == "segm" else name): file for name, file in files.items()}  # `segm`: in one case of 2020
+    return cases
+
+
 def load(folder: Path, refuse: Refuse = stop) -> Dataset:
     """A case without a label is unlabelled. Lists and `dataset.yaml` beside the cases are read as in the plain layout."""
-    cases = {path.name: _case(path, refuse) for path in _case_folders(folder)}
+    cases = {name: _case(name, files, refuse) for name, files in case_files(folder, refuse).items()}
     given = read_description(folder / "dataset.yaml")
     cases = {name: Case(name, case.images, case.label, given.groups.get(name, "")) for name, case in cases.items()}
     described = BRATS.model_copy(update=given.model_dump(exclude_unset=True) | {"preparation": given.preparation})
@@ -38,7 +46,5 @@ def _case_folders(folder: Path) -> list[Path]:
     return sorted({path for path in found if not path.name.startswith(".")}, key=lambda path: path.name)
 
 
-def _case(folder: Path, refuse: Refuse) -> Case:
-    files = {name.rpartition("_")[2].lower(): path for name, path in scan_files(folder, refuse).items()}
-    images = complete(folder.name, files, MODALITIES, refuse)
-    return Case(folder.name, images, next((files[name] for name in LABELS if name in files), None))
+def _case(name: str, files: Mapping[str, Path], refuse: Refuse) -> Case:
+    return Case(name, complete(name, files, MODALITIES, refuse), files.get("seg"))

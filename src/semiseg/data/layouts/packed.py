@@ -32,13 +32,18 @@ def load(folder: Path, refuse: Refuse = stop) -> Dataset:
     return given.dataset(folder.resolve().name, train, validation, test, refuse)
 
 
+def listed_names(folder: Path, part: str) -> list[str]:
+    """The cases of train, val or test, in the order of the list; none where there is no list. A comma ends a name."""
+    path = _list(folder, part)
+    return [line.partition(",")[0].strip() for line in read_list(path)] if path is not None else []
+
+
 def _list(folder: Path, part: str) -> Path | None:
     return next((folder / f"{part}{suffix}" for suffix in SUFFIXES if (folder / f"{part}{suffix}").is_file()), None)
 
 
 def _cases(folder: Path, part: str, groups: dict[str, str], refuse: Refuse) -> tuple[Case, ...]:
-    path = _list(folder, part)
-    names = [line.partition(",")[0].strip() for line in read_list(path)] if path is not None else []  # a name may be followed by more
+    path, names = _list(folder, part), listed_names(folder, part)
     files = {name: folder / "data" / f"{name}.h5" for name in names}
     missing = [name for name, file in files.items() if not file.is_file()]
     for name in missing:
