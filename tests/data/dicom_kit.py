@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import highdicom
 import numpy as np
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
+from pydicom.sr.codedict import codes
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from semiseg.case import Array
@@ -75,4 +77,22 @@ def save(dataset: Dataset, path: Path) -> Path:
     """Write a DICOM file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def write_foreign(path: Path, images: list[Dataset], masks: Array, **settings: Any) -> Path:
+    """A segmentation as other programs write it: slices without a segment left out. `masks` (slices, rows, columns, segments)."""
+    segments = [
+        highdicom.seg.SegmentDescription(k, f"s{k}", codes.SCT.Tissue, codes.SCT.Tissue, highdicom.seg.SegmentAlgorithmTypeValues.MANUAL)
+        for k in range(1, masks.shape[-1] + 1)
+    ]
+    for image in images:
+        for name in ("PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime", "AccessionNumber"):
+            setattr(image, name, None)
+        image.SliceThickness = 1
+    described = {"manufacturer": "m", "manufacturer_model_name": "m", "software_versions": "1", "device_serial_number": "1", **settings}
+    kind = described.pop("segmentation_type", "BINARY")
+    highdicom.seg.Segmentation(
+        images, masks, kind, segments, generate_uid(), 9, generate_uid(), instance_number=1, omit_empty_frames=True, **described
+    ).save_as(path)
     return path

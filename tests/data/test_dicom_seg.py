@@ -9,9 +9,7 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
-from dicom_kit import save, slice_dataset, write_series
-from pydicom.sr.codedict import codes
-from pydicom.uid import generate_uid
+from dicom_kit import save, slice_dataset, write_foreign, write_series
 
 from semiseg.case import Array, Geometry, OnScan
 from semiseg.data.formats import label_source, read_header, read_image, read_label, read_label_header, write_label
@@ -89,24 +87,6 @@ def test_a_mask_that_lies_elsewhere_or_has_no_series_is_refused(tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scan", "x-ray.dcm"]  # nothing half-written
 
 
-def write_foreign(path: Path, images: list[pydicom.Dataset], masks: Array, **settings: Any) -> Path:
-    """A segmentation as other programs write it: slices without a segment left out. `masks` (slices, rows, columns, segments)."""
-    segments = [
-        highdicom.seg.SegmentDescription(k, f"s{k}", codes.SCT.Tissue, codes.SCT.Tissue, highdicom.seg.SegmentAlgorithmTypeValues.MANUAL)
-        for k in range(1, masks.shape[-1] + 1)
-    ]
-    for image in images:
-        for name in ("PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime", "AccessionNumber"):
-            setattr(image, name, None)
-        image.SliceThickness = 1
-    described = {"manufacturer": "m", "manufacturer_model_name": "m", "software_versions": "1", "device_serial_number": "1", **settings}
-    kind = described.pop("segmentation_type", "BINARY")
-    highdicom.seg.Segmentation(
-        images, masks, kind, segments, generate_uid(), 9, generate_uid(), instance_number=1, omit_empty_frames=True, **described
-    ).save_as(path)
-    return path
-
-
 @pytest.mark.parametrize("slices", [(3,), (1, 2), (1, 4), (0, 2, 3)])
 def test_slices_that_a_program_left_out_are_background(tmp_path: Path, slices: tuple[int, ...]) -> None:
     images = write_series(tmp_path / "scan", VOXELS)
@@ -160,20 +140,25 @@ def test_a_label_map_segmentation_is_read(tmp_path: Path) -> None:
     assert np.array_equal(read_label(OnScan(path, tmp_path / "scan"))[0], labels.T)
 
 
+def on_grid(labels: Array, geometry: Geometry, grid: Geometry) -> list[Any]:
+    found = placed(labels, geometry, (2, 3, 4), grid)
+    assert found is not None
+    return list(found.tolist())
+
+
 def test_a_label_is_placed_by_where_it_lies() -> None:
     labels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
     grid = Geometry(np.diag([0.5, 0.75, 2.0, 1.0]))
-    assert np.array_equal(placed(labels, grid, (2, 3, 4), grid), labels)
+    assert on_grid(labels, grid, grid) == labels.tolist()
     flipped = grid.affine @ np.array([[0, 0, 1, 0], [0, -1, 0, 2], [1, 0, 0, 0], [0, 0, 0, 1.0]])  # axes 0 and 2 change, 1 runs back
-    turned = placed(labels.transpose(2, 1, 0)[:, ::-1], Geometry(flipped), (2, 3, 4), grid)
-    assert np.array_equal(turned, labels)
+    assert on_grid(labels.transpose(2, 1, 0)[:, ::-1], Geometry(flipped), grid) == labels.tolist()
     moved = grid.affine.copy()
     moved[:3, 3] += (0.5, 0, -2)  # one voxel up on axis 0, one down on axis 2
     inside = np.zeros((2, 3, 4), np.uint8)
     inside[0, 1, 2] = 1
     expected = np.zeros((2, 3, 4), np.uint8)
     expected[1, 1, 1] = 1
-    assert np.array_equal(placed(inside, Geometry(moved), (2, 3, 4), grid), expected)
+    assert on_grid(inside, Geometry(moved), grid) == expected.tolist()
     assert placed(labels, Geometry(moved), (2, 3, 4), grid) is None  # labels would be lost
     for off in (np.diag([0.5, 0.75, 1.0, 1.0]), grid.affine + np.eye(4)[:, [3, 0, 1, 2]] * 0.3):
         assert placed(labels, Geometry(off), (2, 3, 4), grid) is None

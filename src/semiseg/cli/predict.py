@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def predict(
     run: Annotated[Path, typer.Argument(help="The run folder.", show_default=False)],
-    inputs: Annotated[list[Path], typer.Argument(help="Scans, folders of scans, data folders or manifests.", show_default=False)],
+    inputs: Annotated[
+        list[Path], typer.Argument(help="Scans, folders of scans or of DICOM series, data folders or manifests.", show_default=False)
+    ],
     to: Annotated[Path, typer.Option(help="Folder of the masks.", show_default=False)],
     others: Annotated[
         list[Path] | None,
@@ -33,6 +35,7 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write a map of each class's probability, in percent.")
     ] = False,
+    nifti: Annotated[bool, typer.Option("--nifti", help="Write NIfTI. Default: the scan's format; DICOM-SEG for a DICOM series.")] = False,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -45,7 +48,7 @@ def predict(
     predictor = load(run, device, others or (), flips)
     cases = find_cases(inputs, predictor.run.data.channels or 1)
     with StepProgress("predict", len(cases)) as bar:
-        results = predict_files(predictor, cases, to, overwrite, uncertainty, probabilities, lambda done, total: bar.update(done))
+        results = predict_files(predictor, cases, to, overwrite, uncertainty, probabilities, lambda done, total: bar.update(done), nifti)
     report(results, to, as_json)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(FAILED)

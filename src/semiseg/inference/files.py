@@ -16,6 +16,7 @@ from semiseg.errors import DataError, SemisegError
 from semiseg.inference.ahead import Take, read_ahead
 from semiseg.inference.predictor import Maps, Prediction, Predictor
 
+NIFTI = ".nii.gz"
 Progress = Callable[[int, int], None]
 """Called with (files done, files in all)."""
 
@@ -39,6 +40,7 @@ def predict_files(
     uncertainty: bool = False,
     probabilities: bool = False,
     progress: Progress | None = None,
+    nifti: bool = False,
 ) -> list[PredictedFile]:
     """Write a mask named as its case to the folder `to` for each scan, in the scan's own geometry and format (see `mask_suffix`).
 
@@ -50,11 +52,12 @@ def predict_files(
         uncertainty: also write a map of the same name to `uncertainty/`, in whole percent.
         probabilities: also write one for each foreground class to `probabilities/CLASS/`, in whole percent.
         progress: called after each file.
+        nifti: write NIfTI for scans of any format.
 
     Raises:
         DataError: two scans would write one mask, or a mask would take a scan's place. Anything else is in the file's own result.
     """
-    masks = _mask_paths(cases, to)
+    masks = _mask_paths(cases, to, nifti)
     done = [mask.exists() and not overwrite for mask in masks]
     scans = read_ahead(predictor, [case for case, skip in zip(cases, done, strict=True) if not skip])
     maps = Maps(probabilities, uncertainty, percent=True) if probabilities or uncertainty else None
@@ -75,7 +78,7 @@ def _file(case: Case) -> Path:
     return first
 
 
-def _mask_paths(cases: Sequence[Case], to: Path) -> list[Path]:
+def _mask_paths(cases: Sequence[Case], to: Path, nifti: bool) -> list[Path]:
     masks: list[Path] = []
     first: dict[str, Case] = {}
     scans = {source.resolve() for case in cases for source in map(file_of, case.images) if source is not None}
@@ -83,7 +86,7 @@ def _mask_paths(cases: Sequence[Case], to: Path) -> list[Path]:
         other = first.setdefault(case.id, case)
         if other is not case:
             raise DataError(f"{_file(case)}: its mask would have the name of that of {_file(other)}. Predict them into two folders.")
-        masks.append(to / f"{case.id}{mask_suffix(_file(case))}")
+        masks.append(to / f"{case.id}{NIFTI if nifti else mask_suffix(_file(case))}")
         if masks[-1].resolve() in scans:
             raise DataError(f"{masks[-1]}: the mask would take the scan's place. Choose another folder.")
     return masks

@@ -54,7 +54,7 @@ def write_label(path: Path, labels: Array, where: Geometry, source: Path, classe
 
 def _check_grid(path: Path, labels: Array, where: Geometry, source: Path, stack: Sequence[Frame]) -> None:
     if stack[0].position is None or stack[0].orientation is None or stack[0].spacing is None:
-        raise DataError(f"{path}: {source} does not say where it lies, so that no segmentation can lie on it. Write NIfTI instead.")
+        raise DataError(f"{path}: {source} does not say where it lies, so that no DICOM-SEG can lie on it. Write NIfTI (--nifti).")
     shape = (*stack[0].shape, len(stack))
     same = labels.size == np.prod(shape) and labels.shape[:2] == shape[:2]
     if not same or np.abs(where.affine - geometry(stack).affine).max() > OFF_PLACE * min(where.spacing()):
@@ -66,7 +66,7 @@ def _referenced(stack: Sequence[Frame], source: Path) -> list[Dataset]:
     files = list(dict.fromkeys(frame.file for frame in stack))
     if 1 < len(files) < len(stack):
         raise DataError(
-            f"{source}: its slices lie in {len(files)} files with several frames each, for which no DICOM-SEG is made. Write NIfTI instead."
+            f"{source}: its slices lie in {len(files)} files of several frames, for which no DICOM-SEG is made. Write NIfTI (--nifti)."
         )
     return [_completed(read_dataset(file), stack) for file in files]
 
