@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semiseg.case import IGNORE, Array, Case, Geometry, LabeledPart
+from semiseg.data.arrays import from_arrays
 from semiseg.data.augment import Augmentation
 from semiseg.data.bank import Bank, pools
 from semiseg.data.dataset import Dataset, find_classes
@@ -47,6 +48,12 @@ def test_a_value_may_stand_for_ignored() -> None:
     assert classes_of(label, {255: IGNORE, 1: 2}).tolist() == [[0, 2, -1]]
     assert classes_of(label, {}) is label
     assert classes_of(np.array([[0, 1, -1]], np.int8), {-1: IGNORE}).tolist() == [[0, 1, -1]]
+
+
+def test_arrays_in_memory_may_be_labelled_in_part() -> None:
+    dataset = from_arrays({"a": np.zeros((4, 4)), "b": np.ones((4, 4))}, {"a": np.full((4, 4), 7)}, ignore=7)
+    assert [item.partly_labeled for item in dataset.train] == [True, False]
+    assert dataset.train[0].label_map == {7: IGNORE}
 
 
 def test_minus_one_is_not_taken_for_ignored_unless_that_is_said() -> None:
@@ -91,6 +98,11 @@ def test_a_prepared_label_keeps_what_is_ignored_through_resampling_and_slicing()
 def test_a_label_of_which_nothing_counts_is_refused_with_the_way_out() -> None:
     with pytest.raises(DataError, match=r"a.*: no voxel is labelled\. Leave the label out"):
         prepare([case(label_map={0: IGNORE, 1: IGNORE})], Preparation(), 2)
+    single = case(labeled_part=LabeledPart(slices=(7,)), spacing=(1.0, 1.0, 1.0))
+    with pytest.raises(
+        DataError, match=r"a.*: its labelled voxels lie between those of the resampled scan\. Make preparation\.spacing finer"
+    ):
+        prepare([single], Preparation(spacing=(1.0, 1.0, 4.0)), 2)  # it takes slices 2, 6, 10 and 14
     with pytest.raises(DataError, match=r"256 classes with the background; at most 255"):
         prepare([case()], Preparation(), 256)
 

@@ -46,6 +46,19 @@ def check_classes(label: Array, classes: int, name: str) -> None:
         )
 
 
+def refuse_nothing_labeled(prepared: Array, name: str) -> None:
+    """Check that something of a prepared label (*S) is labelled: a single slice may fall between the voxels of a coarser grid.
+
+    Raises:
+        DataError: nothing is.
+    """
+    if int(prepared.min()) == STORED_IGNORE:
+        raise DataError(
+            f"{name}: its labelled voxels lie between those of the resampled scan. "
+            "Make preparation.spacing finer across its labelled slices."
+        )
+
+
 def raise_faults(faults: Sequence[str], cases: int, most: int) -> None:
     """Raise one DataError on all faults, if there are any."""
     if len(faults) == 1:

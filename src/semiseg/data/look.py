@@ -138,19 +138,19 @@ def _label(case: Case, grid: Grid | None, found: list[Finding]) -> Array | None:
     return label
 
 
-def _classes(case: Case, label: Array, present: list[int], found: list[Finding]) -> frozenset[int] | None:
-    """Class numbers at voxels that somebody labelled; `present` are all values of the label."""
+def _classes(case: Case, label: Array, present: list[int], found: list[Finding]) -> frozenset[int]:
+    """Class numbers at voxels that somebody labelled, none where that cannot be told; `present` are all values of the label."""
     try:
         known = known_voxels(label, case.labeled_part, describe(case.label or label))
     except DataError as error:
         found.append(Finding("error", "label values", case.id, named(case, error)))
-        return None
+        return frozenset()
     counted = present if known is None else distinct(label[known][:, None])
     values = frozenset(case.label_map.get(value, value) for value in counted if case.label_map.get(value) != IGNORE)
     if not values:
         message = f"{describe(case.label or label)}: no voxel is labelled. Leave the label out: then the scan is unlabelled."
         found.append(Finding("error", "empty label", case.id, named(case, DataError(message))))
-    return values or None
+    return values
 
 
 def _compare(case: Case, image: Grid, first: Grid, found: list[Finding]) -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from semiseg.case import Array, Case, Geometry, Source, file_of
 from semiseg.data.cache import Cache, CacheError
-from semiseg.data.check import check_classes, check_headers, named, raise_faults
+from semiseg.data.check import check_classes, check_headers, named, raise_faults, refuse_nothing_labeled
 from semiseg.data.formats import describe, read_header, read_images
 from semiseg.data.labels import Box, labeled_box, read_classes, stored
 from semiseg.data.normalize import clip, normalize_by_numbers, normalize_by_scan
@@ -239,7 +239,9 @@ def _prepare_case(case: Case, preparation: Preparation, classes: int, store: Cac
         label = read_classes(source, case.label_map, case.labeled_part)
         check_classes(label, classes, describe(source))
         shape, geometry = read_header(case.images[0])
-        return _cut(prepare_label(label, preparation, known_spacing(geometry, len(shape), case.spacing)), preparation, 0)
+        label = prepare_label(label, preparation, known_spacing(geometry, len(shape), case.spacing))
+        refuse_nothing_labeled(label, describe(source))
+        return _cut(label, preparation, 0)
 
     return image, store.get((source,), f"label {classes} {sorted(case.label_map.items())} {case.labeled_part} {settings}", make_label)
 
