@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -9,9 +11,11 @@ import torch
 
 from semiseg.config import make_run
 from semiseg.errors import DataError
-from semiseg.inference.files import predict_files
+from semiseg.inference.ahead import read_ahead
+from semiseg.inference.files import folder_name, predict_files
 from semiseg.inference.inputs import find_cases
 from semiseg.inference.predictor import Predictor
+from semiseg.inference.scan import read_scan
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,72 @@ def test_uncertainty_is_written_in_whole_percent(tmp_path: Path, predictor: Pred
     assert image.shape == (16, 17, 18)
     assert image.get_data_dtype() == np.uint8
     assert 0 <= image.get_fdata().min() <= image.get_fdata().max() <= 100
+
+
+def test_probabilities_are_written_for_each_class_in_whole_percent(tmp_path: Path) -> None:
+    values = {"method": "supervised", "data": {"channels": 1, "classes": ["left atrium", "a/b"]}, "network": {"width": 4}}
+    run = make_run(values, {"training": {"patch": [16, 16, 16]}})
+    two = Predictor(run, run.build(), torch.device("cpu"), "32-true")
+    (result,) = predict_files(two, find_cases([write_scan(tmp_path / "a.nii.gz")]), tmp_path / "masks", probabilities=True)
+    assert result.status == "predicted"
+    files = [tmp_path / "masks" / "probabilities" / name / "a.nii.gz" for name in ("left atrium", "a_b")]
+    first, second = (np.asanyarray(nibabel.Nifti1Image.from_filename(file).dataobj) for file in files)
+    mask = nibabel.Nifti1Image.from_filename(result.mask).get_fdata()
+    assert first.dtype == np.uint8
+    assert (first[mask == 1] >= second[mask == 1]).all()
+    assert int(first.max()) + int(second.max()) <= 200
+    assert not (tmp_path / "masks" / "uncertainty").exists()
+    assert [folder_name(name) for name in ("..", "CON: x", "Vorhof, links")] == ["_", "CON_ x", "Vorhof_ links"]
+
+
+def test_the_next_scan_is_read_while_one_is_predicted(tmp_path: Path, predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = find_cases([write_scan(tmp_path / f"{name}.nii.gz") for name in "abc"])
+    read = Event()
+    first, *_ = read_ahead(predictor, cases[:1])
+    assert first().shape == (16, 17, 18)
+
+    def reading(self: Predictor, sources: Any, spacing: Any = None) -> Any:
+        read.set()
+        return read_scan(sources, spacing, [self.run])
+
+    monkeypatch.setattr(Predictor, "read", reading)
+    scans = read_ahead(predictor, cases)
+    next(scans)
+    assert read.wait(20)  # nobody has asked for the second yet
+    monkeypatch.setattr("semiseg.inference.ahead.LARGEST", 100)
+    scans = read_ahead(predictor, cases)
+    read.clear()
+    next(scans)
+    second = next(scans)
+    assert not read.wait(0.2)  # large scans wait for their turn
+    assert second().shape == (16, 17, 18)
+
+
+def test_memory_that_runs_out_fails_one_scan_and_names_the_way_out(
+    tmp_path: Path, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = find_cases([write_scan(tmp_path / f"{name}.nii.gz") for name in "ab"])
+    answer, calls = Predictor.answer, []
+
+    def first_fails(self: Predictor, *arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.\nGPU 0 has ...")
+        return answer(self, *arguments)
+
+    monkeypatch.setattr(Predictor, "answer", first_fails)
+    failed, done = predict_files(predictor, cases, tmp_path / "masks")
+    assert (failed.status, done.status) == ("failed", "predicted")
+    assert failed.message.startswith("not enough memory (CUDA out of memory. Tried to allocate 20.00 GiB.). Set inference.batch to 1")
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_scan_is_normalised_in_memory_and_not_in_its_file(tmp_path: Path, predictor: Predictor, suffix: str) -> None:
+    source = write_scan(tmp_path / f"a{suffix}")  # float32: an uncompressed one is mapped
+    before = source.read_bytes()
+    (result,) = predict_files(predictor, find_cases([source]), tmp_path / "masks")
+    assert result.status == "predicted"
+    assert source.read_bytes() == before
 
 
 def test_a_mask_never_takes_the_place_of_a_scan(tmp_path: Path, predictor: Predictor) -> None:
