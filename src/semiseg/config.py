@@ -30,6 +30,9 @@ class Data(Section):
     folder: Path | None = Field(None, description="the data folder; none for arrays in memory")
     labeled: int | None = Field(None, ge=1, description="labelled scans (patients) to use; other labels are never opened. Default: all")
     draw: int = Field(0, ge=0, description="which draw of labelled scans: 0 is the first N, others are random")
+    fold: str | None = Field(
+        None, pattern=r"^[1-9]\d*/[1-9]\d*$", description="K/N: part K of N is for testing and the rest for training, whole patients"
+    )
     classes: tuple[str, ...] = Field((), description="names of the foreground classes, in the order of their values from 1; found if empty")
     channels: int | None = Field(None, ge=1, description="modalities of a scan; found if not given")
     label_map: dict[int, ClassNumber] = Field(
@@ -83,18 +86,47 @@ class Inference(Section):
     largest_component: bool = Field(False, description="keep each class's largest component of the result (published: LA yes, ACDC no)")
 
 
+class Selection(Section):
+    """Whether the best of several looks is kept beside the last step's weights (see docs/design.md, Protocols)."""
+
+    validation_cases: int = Field(
+        0, ge=0, description="sealed: labelled scans (patients) taken out of the budget to choose by; 0: there is only the last step"
+    )
+    every: int = Field(200, ge=0, description="steps of a stage between two looks (published: 200); 0: no look, the last step is all")
+    first: int = Field(0, ge=0, description="no look before this step of a stage, but for its last (published: MC-Net 800, SS-Net 2,000)")
+    next_stage_from_best: bool = Field(
+        False, description="a stage starts from the best weights of the one before, as in the released CML and BCP, not from its last"
+    )
+
+
 class Run(Section):
     """Everything that a training needs, as one value, saved beside its results."""
 
     method: str = Field("cml", description="a name of METHODS, or `module:Class` of one's own")
     settings: SerializeAsAny[MethodSettings] = Field(default_factory=MethodSettings, description="the method's own settings")
     seed: int = Field(1337, ge=0, description="of the network, the sampling, the augmentation and the dropout")
+    protocol: Literal["sealed", "paper"] = Field(
+        "sealed", description="sealed: test scans stay closed until the end; paper: the best of many looks, as published, at test scans too"
+    )
     data: Data = Data()
     preparation: Preparation = Preparation()
     network: Network = Network()
     training: Training = Training()
     augmentation: Augmentation = Augmentation()
     inference: Inference = Inference()
+    selection: Selection = Selection()
+
+    @model_validator(mode="after")
+    def selection_suits_the_protocol(self) -> Run:
+        """Refuse what would be ignored in silence."""
+        choice, looks = self.selection, bool(self.selection.every)
+        if self.protocol == "paper" and choice.validation_cases:
+            raise ValueError("selection.validation_cases is for protocol sealed; paper looks at the published validation or test scans")
+        if self.protocol == "sealed" and choice.validation_cases and not looks:
+            raise ValueError("selection.validation_cases has no use with selection.every 0, which means no look")
+        if choice.next_stage_from_best and not (looks and (self.protocol == "paper" or choice.validation_cases)):
+            raise ValueError("selection.next_stage_from_best needs looks: protocol paper or selection.validation_cases, and every > 0")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -176,12 +208,17 @@ def make_run(*layers: Mapping[str, Any]) -> Run:
     Raises:
         SettingsError: an unknown name (with the nearest known one) or a value out of range; all of them in one message.
     """
+    return validated(combined(*layers))
+
+
+def combined(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of all layers as one, of the method that they name: what `make_run` reads."""
     method = next((layer["method"] for layer in reversed(layers) if "method" in layer), "cml")
     values: dict[str, Any] = {}
     for layer in layers:
         general = {key: value for key, value in layer.items() if key != "methods"}
         values = merged(merged(values, general), layer.get("methods", {}).get(method, {}))
-    return validated({**values, "method": method})
+    return {**values, "method": method}
 
 
 def validated(values: Mapping[str, Any]) -> Run:
@@ -205,6 +242,8 @@ def validated(values: Mapping[str, Any]) -> Run:
 def explain(item: Any, model: type[BaseModel], section: tuple[str, ...] = ()) -> str:
     """One validation error as a sentence that names the setting, the value and the way out."""
     place = ".".join(str(part) for part in (*section, *item["loc"]))
+    if not place:  # of the run as a whole
+        return str(item["msg"]).removeprefix("Value error, ")
     if item["type"] != "extra_forbidden":
         return f"{place}: {item['msg'].removeprefix('Value error, ')} (given: {item['input']!r})"
     *inner, name = item["loc"]

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -56,6 +56,11 @@ class RunFolder:
         return self.path / "weights.safetensors"
 
     @property
+    def selected_weights(self) -> Path:
+        """Of the look that was best; only where the run's protocol looks."""
+        return self.path / "weights-selected.safetensors"
+
+    @property
     def state(self) -> Path:
         """Everything that resuming needs."""
         return self.path / "state.pt"
@@ -69,16 +74,18 @@ class RunFolder:
         return self.path / "predictions"
 
     @staticmethod
-    def create(path: Path, run: Run) -> RunFolder:
-        """A new run folder that holds the resolved run.
+    def create(path: Path, run: Run, split: Mapping[str, Sequence[str]] | None = None) -> RunFolder:
+        """A new run folder that holds the resolved run and which cases are for what. run.yaml comes last: where it is, all is.
 
         Raises:
             RunFolderError: the folder exists and is not empty.
         """
         refuse_existing(path)
         folder = RunFolder(path)
-        folder.write_text("run.yaml", run.to_yaml())
         folder.write_json("environment.json", environment())
+        if split is not None:
+            folder.write_json("split.json", split)
+        folder.write_text("run.yaml", run.to_yaml())
         return folder
 
     @staticmethod
@@ -110,13 +117,13 @@ class RunFolder:
         path = self.path / name
         return json.loads(path.read_text()) if path.is_file() else None
 
-    def save_weights(self, method: nn.Module) -> None:
-        """The method's networks and buffers as safetensors."""
+    def save_weights(self, method: nn.Module, selected: bool = False) -> None:
+        """The method's networks and buffers as safetensors: those of the last step, or those of the best look."""
         tensors: dict[str, Tensor] = {name: tensor.detach().contiguous() for name, tensor in method.state_dict().items()}
-        with replacing(self.weights) as temporary:
+        with replacing(self.selected_weights if selected else self.weights) as temporary:
             save_file(tensors, temporary, metadata={"semiseg": version("semiseg")})
 
-    def load_weights(self, method: nn.Module) -> None:
+    def load_weights(self, method: nn.Module, selected: bool = False) -> None:
         """Load what `save_weights` wrote.
 
         Raises:
@@ -127,7 +134,7 @@ class RunFolder:
                 f"{self.path}: has no weights.safetensors: the run is not finished. Go on with `semiseg train --resume {self.path}`."
             )
         try:
-            method.load_state_dict(load_file(self.weights))
+            method.load_state_dict(load_file(self.selected_weights if selected else self.weights))
         except RuntimeError as error:
             raise RunFolderError(f"{self.weights}: does not fit the networks that run.yaml describes: {error}") from error
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from semiseg.training import cost as module
+from semiseg.training.checkpoint import Progress
 from semiseg.training.cost import cost, peak_memory
 
 
 def test_time_is_shared_out_over_the_steps() -> None:
-    found = cost(12.0, 8, torch.device("cpu"))
+    found = cost(Progress(8, 12.0), 8, torch.device("cpu"))
     assert (found["device"], found["seconds"], found["seconds_per_step"]) == ("cpu", 12.0, 1.5)
 
 
@@ -21,4 +22,4 @@ def test_memory_is_that_of_the_process_and_unknown_where_the_system_does_not_tel
     assert known is not None
     assert known > 50 * 2**20  # torch alone takes more
     monkeypatch.setattr(module, "find_spec", lambda name: None if name == "resource" else importlib.util.find_spec(name))
-    assert cost(1.0, 1, torch.device("cpu"))["peak_memory_mb"] is None
+    assert cost(Progress(1, 1.0), 1, torch.device("cpu"))["peak_memory_mb"] is None

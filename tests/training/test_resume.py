@@ -146,4 +146,4 @@ def test_a_damaged_state_says_so(tmp_path: Path) -> None:
 
 def test_checkpoint_of_nothing_starts_at_step_0(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    assert checkpoint.restore(folder, torch.nn.Linear(1, 1), {}, torch.device("cpu")).step == 0
+    assert checkpoint.restore(folder.state, torch.nn.Linear(1, 1), {}, torch.device("cpu")).step == 0

@@ -117,13 +117,15 @@ class Dataset:
 
         return replace(self, named=named, train=mapped(self.train), validation=mapped(self.validation), test=mapped(self.test))
 
-    def split(self, labeled: int | None = None, draw: int = 0) -> Split:
+    def split(self, labeled: int | None = None, draw: int = 0, held_out: int = 0) -> Split:
         """Keep the labels of `labeled` groups (patients) of `train`; take them from all other training cases.
 
         Args:
             labeled: how many groups, of those that have a label; None for every case that has one.
             draw: 0 takes the first groups in published order; any other number is the seed of a random order. Budgets nest:
                 the 4 groups of a draw are among the 8 of the same draw.
+            held_out: how many of these groups become the validation cases: the first of the draw, so that they are the same for every
+                budget. With 0 the validation cases are those that the data set comes with.
 
         Raises:
             DataError: no training case has a label, there are fewer than asked for, or none would be left to learn from.
@@ -137,12 +139,21 @@ class Dataset:
             )
         if draw:
             groups = [groups[i] for i in np.random.default_rng(draw).permutation(len(groups))]
-        chosen = set(groups[:labeled])
-        keep = [case.label is not None and group_of(case) in chosen for case in self.train]
+        chosen = groups[:labeled]
+        if held_out >= len(chosen):
+            raise DataError(
+                f"{self.name}: {held_out} of {len(chosen)} labelled cases were to be held out for validation, which leaves none to learn "
+                "from. Label more, or hold out fewer."
+            )
+        home = dict.fromkeys(chosen, "labeled") | dict.fromkeys(chosen[:held_out], "validation")
+        parts: dict[str, list[Case]] = {"labeled": [], "validation": [], "unlabeled": []}
+        for case in self.train:
+            part = home.get(group_of(case), "unlabeled") if case.label is not None else "unlabeled"
+            parts[part].append(case.unlabeled() if part == "unlabeled" else case)
         return Split(
-            labeled=tuple(case for case, kept in zip(self.train, keep, strict=True) if kept),
-            unlabeled=tuple(case.unlabeled() for case, kept in zip(self.train, keep, strict=True) if not kept),
-            validation=self.validation,
+            labeled=tuple(parts["labeled"]),
+            unlabeled=tuple(parts["unlabeled"]),
+            validation=tuple(parts["validation"]) if held_out else self.validation,
             test=self.test,
             named=self.named,
         )

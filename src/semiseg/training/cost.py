@@ -7,15 +7,19 @@ from importlib.util import find_spec
 
 import torch
 
+from semiseg.training.checkpoint import Progress
 
-def cost(seconds: float, steps: int, device: torch.device) -> dict[str, float | str | None]:
-    """Seconds, seconds a step, and peak memory in MB."""
+
+def cost(done: Progress, steps: int, device: torch.device) -> dict[str, float | str | None]:
+    """Seconds, seconds a step, peak memory in MB, and what the looks took beside the steps, where there were any."""
     memory = peak_memory(device)
+    looks = {"looks": len(done.looks), "looks_seconds": round(sum(look.seconds for look in done.looks), 2)} if done.looks else {}
     return {
         "device": device.type,
-        "seconds": round(seconds, 2),
-        "seconds_per_step": round(seconds / steps, 4),
+        "seconds": round(done.seconds, 2),
+        "seconds_per_step": round(done.seconds / steps, 4),
         "peak_memory_mb": None if memory is None else round(memory / 2**20, 1),
+        **looks,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,18 +11,20 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from semiseg.case import Batch
+from semiseg.case import Batch, Case
 from semiseg.config import Run
 from semiseg.devices import pick_device, pick_precision
 from semiseg.errors import TrainingError
 from semiseg.methods import Method, Stage, Step
 from semiseg.run_folder import RunFolder
 from semiseg.training import checkpoint
+from semiseg.training.health import Watch
 from semiseg.training.limits import StopRequest
 from semiseg.training.log import Log
 from semiseg.training.optimization import make_optimizers, scheduled, set_learning_rate, update
 from semiseg.training.progress import StepProgress
 from semiseg.training.seeds import seed_step
+from semiseg.training.selection import Selector, restore_best
 
 LOG_EVERY = 10
 """Steps between two looks at the device's numbers."""
@@ -33,7 +35,7 @@ class Engine:
     """What a loop runs on, and how it reports and saves.
 
     Attributes:
-        checkpoint_seconds: time between two saved states; what a kill loses at most.
+        checkpoint_seconds: time between two saved states at most; they come more often where that costs little (see `Saver`).
     """
 
     device: torch.device
@@ -51,43 +53,86 @@ class Engine:
         return Engine(pick_device(device), StopRequest(max_seconds), show, checkpoint_seconds)
 
 
-def fit(run: Run, method: Method[Any], load: Callable[[int], Batch], folder: RunFolder, engine: Engine) -> checkpoint.Progress:
+def fit(
+    run: Run, method: Method[Any], load: Callable[[int], Batch], folder: RunFolder, engine: Engine, watched: Sequence[Case] = ()
+) -> checkpoint.Progress:
     """Train to the last step, or until asked to stop, going on from the folder's state if it has one.
 
     Args:
         load: the batch of a step (0-based, over all stages), on the device; a pure function.
+        watched: cases to choose weights by (see `Selector`), where the protocol has any.
 
     Raises:
         TrainingError: the loss is not finite for a whole window of steps, or a state cannot be written.
     """
-    fabric = Fabric(accelerator=engine.device.type, devices=1, precision=pick_precision(run.training.precision, engine.device))
-    method.to(engine.device, memory_format=channels_last(run.training.patch)).train()  # type: ignore[call-overload]
-    optimizers = make_optimizers(method, run.training)
-    done = checkpoint.restore(folder, method, optimizers, engine.device)
-    stages, log, saved = method.stages(run.training.steps), Log(folder, done.step), time.monotonic()
-    with StepProgress(f"{run.method}", run.training.steps, done.step, engine.show) as bar:
-        while done.step < run.training.steps:
-            began = time.monotonic()
-            step = locate(stages, done.step, run.seed)
-            if step.number == 0:
-                method.begin(step.stage)
-                optimizers = make_optimizers(method, run.training) if step.stage.fresh_optimizer else optimizers
-            rate = set_learning_rate(scheduled(method, optimizers), run.training, step)
-            log.add(take_step(fabric, method, optimizers, load(done.step), step))
-            done.step, done.seconds = done.step + 1, done.seconds + time.monotonic() - began
-            stopping = engine.stop.reason() is not None
-            due = stopping or time.monotonic() - saved >= engine.checkpoint_seconds or done.step == run.training.steps
-            if stopping or done.step % LOG_EVERY == 0 or step.number + 1 == step.stage.steps:
-                means = log.flush(done.step, stage=step.stage.name, learning_rate=f"{rate:.6g}", seconds=f"{done.seconds:.2f}")
-                refuse_broken(means, done.step, folder)
-                bar.update(done.step, f"{step.stage.name} loss {means['loss']:.3f}")
-            if due:
-                checkpoint.save(folder, method, optimizers, done)
-                saved = time.monotonic()
-            if stopping:
+    loop = Loop(run, method, load, folder, engine, watched)
+    with StepProgress(f"{run.method}", run.training.steps, loop.done.step, engine.show) as bar:
+        while loop.done.step < run.training.steps:
+            loop.step(bar)
+            if loop.stopping:
                 break
-    log.close()
-    return done
+    loop.log.close()
+    return loop.done
+
+
+class Loop:
+    """What lives as long as a sitting: the method and its optimisers on the device, the log, and how far it has come."""
+
+    def __init__(
+        self, run: Run, method: Method[Any], load: Callable[[int], Batch], folder: RunFolder, engine: Engine, watched: Sequence[Case]
+    ) -> None:
+        self.run, self.method, self.load, self.folder, self.engine = run, method, load, folder, engine
+        self.fabric = Fabric(accelerator=engine.device.type, devices=1, precision=pick_precision(run.training.precision, engine.device))
+        method.to(engine.device, memory_format=channels_last(run.training.patch)).train()  # type: ignore[call-overload]
+        self.optimizers = make_optimizers(method, run.training)
+        self.done = checkpoint.restore(folder.state, method, self.optimizers, engine.device)
+        self.stages, self.log = method.stages(run.training.steps), Log(folder, self.done.step)
+        self.saver = checkpoint.Saver(folder.state, engine.checkpoint_seconds)
+        self.selector = Selector(run, watched, folder, self.stages, engine.device) if watched else None
+        self.watch = Watch(run, method, load, self.log.rows, LOG_EVERY, self.fabric.autocast, engine.show)
+        self.stopping = False
+
+    def step(self, bar: StepProgress) -> None:
+        """One step, and what is due after it: a look, a row of the log, a saved state."""
+        began = time.monotonic()
+        step = locate(self.stages, self.done.step, self.run.seed)
+        if step.number == 0:
+            self.begin(step)
+        rate = set_learning_rate(scheduled(self.method, self.optimizers), self.run.training, step)
+        scalars = take_step(self.fabric, self.method, self.optimizers, self.load(self.done.step), step)
+        self.log.add(scalars | self.watch.look(step))
+        self.done.step, self.done.seconds = self.done.step + 1, self.done.seconds + time.monotonic() - began
+        self.stopping = self.engine.stop.reason() is not None
+        if self.stopping or self.done.step % LOG_EVERY == 0 or step.number + 1 == step.stage.steps:
+            bar.update(self.done.step, self.write(step, rate))
+        looked = self.selector is not None and self.selector.due(step)
+        if self.selector is not None and looked:
+            self.selector.look(self.method, self.optimizers, step.stage, self.done)
+        if self.stopping or looked or self.done.step == self.run.training.steps or self.saver.due():
+            self.saver.save(self.method, self.optimizers, self.done)
+            if self.selector is not None:
+                self.selector.forget_others(self.done)
+
+    def begin(self, step: Step) -> None:
+        """Before the first step of a stage."""
+        before = self.stages[: self.stages.index(step.stage)]
+        if self.run.selection.next_stage_from_best and before:
+            restore_best(self.folder, self.method, self.optimizers, before[-1].name, self.done.looks, self.engine.device)
+        self.method.begin(step.stage)
+        if step.stage.fresh_optimizer:
+            self.optimizers = make_optimizers(self.method, self.run.training)
+
+    def write(self, step: Step, rate: float) -> str:
+        """A row of the log; returns what to show beside the progress.
+
+        Raises:
+            TrainingError: no finite gradient in the whole window.
+        """
+        seconds = f"{self.done.seconds:.2f}"
+        means = self.log.flush(self.done.step, stage=step.stage.name, learning_rate=f"{rate:.6g}", seconds=seconds)
+        refuse_broken(means, self.done.step, self.folder)
+        self.watch.warn(self.log.rows)
+        return f"{step.stage.name} loss {means['loss']:.3f}"
 
 
 def take_step(

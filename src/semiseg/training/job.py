@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from semiseg.case import Case
 from semiseg.config import Run
 from semiseg.data.bank import Bank, pools
 from semiseg.data.dataset import Dataset, Split
+from semiseg.data.folds import fold_of
 from semiseg.data.loader import Loader
 from semiseg.data.prepare import Prepared, prepare
 from semiseg.errors import DataError, SettingsError
@@ -17,6 +19,7 @@ from semiseg.methods import find_method
 from semiseg.training.door import seal
 from semiseg.training.fit import channels_last
 from semiseg.training.progress import StepProgress
+from semiseg.training.protocol import looked_at
 from semiseg.training.provenance import provenance
 
 
@@ -26,10 +29,10 @@ class Job:
 
     Attributes:
         run: nothing in it is left open.
-        split: its test cases are sealed.
+        split: closed but for the cases that the protocol looks at (see `sealed_split`).
         labeled, unlabeled: the prepared scans of training, partly labelled ones among both; none unlabelled where the method does not
             use them.
-        source: where its scores will come from.
+        source: where the scores of its last step will come from.
     """
 
     run: Run
@@ -37,6 +40,11 @@ class Job:
     labeled: list[Prepared]
     unlabeled: list[Prepared]
     source: Provenance
+
+    def watched(self) -> tuple[Case, ...]:
+        """The cases that the protocol chooses weights by; none where the last step's are all there is."""
+        part = looked_at(self.run, self.split)
+        return () if part is None else getattr(self.split, part)
 
     def loader(self, device: torch.device) -> Loader:
         """The batch of any step, on the device."""
@@ -54,9 +62,20 @@ class Job:
 
 
 def sealed_split(dataset: Dataset, run: Run) -> Split:
-    """The run's split, its test cases closed (see `door`)."""
-    split = dataset.split(run.data.labeled, run.data.draw)
-    return replace(split, test=seal(split.test))
+    """The run's split of its fold; every validation and test case is closed (see `door`) but those that its protocol looks at.
+
+    Raises:
+        DataError: no such fold, an impossible budget, or no labelled case to look at.
+    """
+    split = fold_of(dataset, run.data.fold).split(run.data.labeled, run.data.draw, run.selection.validation_cases)
+    part = looked_at(run, split)
+    if part is not None and all(case.label is None for case in getattr(split, part)):
+        raise DataError(f"{dataset.name}: no {part} case has a label to choose weights by. Use protocol: sealed, or selection.every: 0.")
+    return replace(
+        split,
+        validation=split.validation if part == "validation" else seal(split.validation),
+        test=split.test if part == "test" else seal(split.test),
+    )
 
 
 def split_ids(split: Split) -> dict[str, list[str]]:
@@ -86,7 +105,7 @@ def make_job(run: Run, dataset: Dataset, split: Split, show: bool = True, worker
     labeled, unlabeled = pools(prepared)
     if uses_unlabeled and not unlabeled:
         raise nothing_unlabeled(run, dataset)
-    return Job(run, split, labeled, unlabeled if uses_unlabeled else [], provenance(run, dataset, split.labeled))
+    return Job(run, split, labeled, unlabeled if uses_unlabeled else [], provenance(run, dataset, split))
 
 
 def learns_from_unlabeled(asked: Run, dataset: Dataset, split: Split) -> bool:

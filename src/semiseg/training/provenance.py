@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from importlib.metadata import version
 
 import numpy as np
 
-from semiseg.case import Case, Source
+from semiseg.case import Source
 from semiseg.config import Run
-from semiseg.data.dataset import Dataset, group_of
+from semiseg.data.dataset import Dataset, Split, group_of
 from semiseg.data.formats import files_of
 from semiseg.evaluation.results import Provenance
-from semiseg.training.door import PROTOCOL
+from semiseg.training.protocol import protocol_name
 
 
-def provenance(run: Run, dataset: Dataset, labeled: Iterable[Case]) -> Provenance:
-    """Of a run on a data set, `labeled` being the cases whose labels it uses. Call it before the test cases are sealed."""
-    budget = len({group_of(case) for case in labeled})
-    return Provenance(PROTOCOL, run.method, run.seed, run.data.draw, budget, fingerprint(dataset), version("semiseg"))
+def provenance(run: Run, dataset: Dataset, split: Split) -> Provenance:
+    """Of the last step's weights of a run on a data set, whose own cases must not be sealed."""
+    held_out = split.validation if run.selection.validation_cases else ()
+    budget = len({group_of(case) for case in (*split.labeled, *held_out)})
+    return Provenance(protocol_name(run), run.method, run.seed, run.data.draw, budget, fingerprint(dataset), version("semiseg"))
 
 
 def fingerprint(dataset: Dataset) -> str:

@@ -12,22 +12,33 @@ from semiseg.evaluation.results import Provenance
 from semiseg.inference.predictor import load
 from semiseg.run_folder import RunFolder
 
+SELECTED = "-selected"
+"""Ends the names of files that come from the weights of the best look."""
 Progress = Callable[[int, int], None]
 """Called with (cases done, cases in all)."""
 
 
 def score_test_cases(
-    folder: RunFolder, cases: Sequence[Case], source: Provenance, device: str = "auto", progress: Progress | None = None
+    folder: RunFolder,
+    cases: Sequence[Case],
+    source: Provenance,
+    device: str = "auto",
+    progress: Progress | None = None,
+    selected: bool = False,
 ) -> Evaluation:
     """Write predictions/<case>.nii.gz for each case, and scores.csv and scores.json of those that have a label, with their provenance.
+
+    With `selected`, those of the weights of the best look: predictions-selected/, scores-selected.csv and scores-selected.json.
 
     Raises:
         DataError: a test case is not readable, or its label does not fit.
     """
-    predictor = load(folder.path, device)
+    predictor, suffix = load(folder.path, device), SELECTED if selected else ""
+    if selected:
+        folder.load_weights(predictor.method, selected=True)
     pairs: list[Pair] = []
     for case in cases:
-        mask = folder.predictions / f"{case.id}.nii.gz"
+        mask = folder.path / f"predictions{suffix}" / f"{case.id}.nii.gz"
         prediction = predictor.predict(case.images, case.spacing)
         write_label(mask, prediction.labels, prediction.geometry)
         if case.label is not None:
@@ -35,6 +46,6 @@ def score_test_cases(
         if progress is not None:
             progress(len(pairs), len(cases))
     evaluation = replace(evaluate(pairs, predictor.run.data.classes), provenance=source)
-    evaluation.to_csv(folder.path / "scores.csv")
-    evaluation.to_json(folder.path / "scores.json")
+    evaluation.to_csv(folder.path / f"scores{suffix}.csv")
+    evaluation.to_json(folder.path / f"scores{suffix}.json")
     return evaluation

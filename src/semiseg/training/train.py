@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from semiseg.case import Case
 from semiseg.config import Run, flat, make_run
 from semiseg.data.dataset import Dataset
 from semiseg.data.folder import open_folder
@@ -19,8 +20,10 @@ from semiseg.training.door import unseal
 from semiseg.training.fit import Engine, fit
 from semiseg.training.job import Job, make_job, sealed_split, split_ids
 from semiseg.training.progress import StepProgress, say
+from semiseg.training.protocol import Part, looked_at, protocol_name
 from semiseg.training.scoring import score_test_cases
 from semiseg.training.seeds import seed_network
+from semiseg.training.selection import last_stage, restore_best
 from semiseg.training.start import start
 
 Layers = Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -29,13 +32,19 @@ Layers = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Trained:
-    """What a call of `train` or `resume` left. `evaluation`: of the test cases that have labels, once the last step is done."""
+    """What a call of `train` or `resume` left.
+
+    Attributes:
+        evaluation: of the test cases that have labels, once the last step is done.
+        selected: the same with the weights of the best look, where the protocol looks.
+    """
 
     folder: RunFolder
     finished: bool
     step: int
     steps: int
     evaluation: Evaluation | None = None
+    selected: Evaluation | None = None
 
 
 def train(
@@ -58,7 +67,7 @@ def train(
         max_seconds: stop after this time, so that `resume` can go on.
         progress: show progress and remaining time on stderr.
         test: predict and score the test cases when the last step is done; False leaves them closed.
-        checkpoint_seconds: time between saved states, which is what a kill loses at most.
+        checkpoint_seconds: time between saved states, which is what a kill loses at most; less where saving costs little.
 
     Raises:
         SemisegError: settings, data or folder are not usable; all checks come before the first step.
@@ -68,8 +77,7 @@ def train(
         refuse_existing(Path(out))
     begun = start(data, as_list(layers), engine.device, progress)
     job = make_job(begun.plan.run, begun.dataset, begun.split, progress, begun.plan.workers)
-    folder = RunFolder.create(Path(out) if out is not None else begun.free_folder(), job.run)
-    folder.write_json("split.json", split_ids(begun.split))
+    folder = RunFolder.create(Path(out) if out is not None else begun.free_folder(), job.run, split_ids(begun.split))
     folder.write_json("plan.json", as_dict(begun.plan))
     return carry_on(job, folder, engine, test)
 
@@ -113,21 +121,32 @@ def carry_on(job: Job, folder: RunFolder, engine: Engine, test: bool) -> Trained
     seed_network(job.run.seed)
     method, loader = job.run.build(), job.loader(engine.device)
     with engine.stop:
-        done = fit(job.run, method, loader, folder, engine)
+        done = fit(job.run, method, loader, folder, engine, job.watched())
     if done.step < steps:
         if engine.show:
             say(f"Stopped after step {done.step} of {steps}: {engine.stop.reason()}.")
             say(f"Go on with: semiseg train --resume {folder.path}")
         return Trained(folder, False, done.step, steps)
     folder.save_weights(method)
+    chosen = restore_best(folder, method, {}, last_stage(method.stages(steps)), done.looks, engine.device)
+    if chosen is not None:
+        folder.save_weights(method, selected=True)
     del method, loader
-    folder.write_json("cost.json", cost(done.seconds, steps, engine.device))
+    folder.write_json("cost.json", cost(done, steps, engine.device))
     tested = [case for case in unseal(job.split.test, folder) if case.label is not None] if test else []
     if not tested:
         return Trained(folder, True, done.step, steps)
+    selected = score(job, folder, tested, engine, looked_at(job.run, job.split)) if chosen else None
+    return Trained(folder, True, done.step, steps, score(job, folder, tested, engine), selected)
+
+
+def score(job: Job, folder: RunFolder, tested: Sequence[Case], engine: Engine, selected_on: Part | None = None) -> Evaluation:
+    """Predict and score the test cases with the last step's weights, or with those that were chosen on `selected_on`."""
+    source = replace(job.source, protocol=protocol_name(job.run, selected_on))
     with StepProgress("test", len(tested), show=engine.show) as bar:
-        evaluation = score_test_cases(folder, tested, job.source, engine.device.type, lambda done, total: bar.update(done))
-    return Trained(folder, True, done.step, steps, evaluation)
+        return score_test_cases(
+            folder, tested, source, engine.device.type, lambda done, total: bar.update(done), selected=selected_on is not None
+        )
 
 
 def as_list(layers: Layers) -> Sequence[Mapping[str, Any]]:
