@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 
@@ -20,8 +21,8 @@ BYTES_A_VOXEL = {2: 115.0, 3: 100.0}
 """Bytes that a voxel of a patch holds for the backward pass, for each channel of the first level (measured: 108 to 112, 59 to 105)."""
 BYTES_A_CLASS = 12.0
 """And for each class (measured: 8 to 10)."""
-BYTES_A_PARAMETER = 40
-"""Two subnets with gradients and AdamW's two moments (4 x 4 bytes each), and their moving averages (4 bytes each)."""
+BYTES_A_PARAMETER = {False: 16, True: 40}
+"""Of one network, with its gradient and AdamW's two moments (4 bytes each); for CML two of them and their moving averages."""
 SECONDS_A_VOXEL = {False: 2.6e-6, True: 3.9e-6}
 """Of a step, for each voxel of its batch at width 8, on one core; for the supervised control, and for CML. docs/benchmarks/hippocampus.md:
 0.52 s for 4 patches of 32 x 48 x 32, 1.53 s for 8."""
@@ -42,30 +43,29 @@ class StepSize:
     channels: int = 1
     kind: str = "vnet"
 
-    @property
-    def voxels(self) -> int:
-        """Of all patches of a step of CML."""
-        return 2 * self.batch * math.prod(self.patch)
+    def voxels(self, unlabeled: bool = True) -> int:
+        """Of all patches of a step of CML, or of the supervised control."""
+        return (1 + unlabeled) * self.batch * math.prod(self.patch)
 
 
-def step_memory(size: StepSize, images: int | None = None) -> int:
-    """Bytes at the peak of a CML step (or one with `images` patches in its graph), the process included."""
-    voxels = size.voxels if images is None else images * math.prod(size.patch)
-    activations = voxels * (BYTES_A_VOXEL[len(size.patch)] * size.width + BYTES_A_CLASS * size.classes)
-    return int(PROCESS + BYTES_A_PARAMETER * parameters(size) + activations)
+def step_memory(size: StepSize, unlabeled: bool = True) -> int:
+    """Bytes at the peak of a step of CML, or of the supervised control, the process included."""
+    activations = size.voxels(unlabeled) * (BYTES_A_VOXEL[len(size.patch)] * size.width + BYTES_A_CLASS * size.classes)
+    weights = parameters(size.kind, len(size.patch), size.channels, size.classes, size.width)
+    return int(PROCESS + BYTES_A_PARAMETER[unlabeled] * weights + activations)
 
 
 def step_seconds(size: StepSize, machine: Machine, unlabeled: bool = True) -> float | None:
     """Of a step of CML, or of the supervised control; None on a device whose speed was never measured."""
     if machine.device != "cpu":
         return None
-    voxels = size.voxels if unlabeled else size.voxels // 2
-    return SECONDS_A_VOXEL[unlabeled] * voxels * (size.width / 8) ** WIDTH_POWER / machine.threads**CORES_POWER
+    work = size.voxels(unlabeled) * math.pow(size.width / 8, WIDTH_POWER)
+    return SECONDS_A_VOXEL[unlabeled] * work / math.pow(machine.threads, CORES_POWER)
 
 
-def parameters(size: StepSize) -> int:
+@lru_cache(maxsize=64)
+def parameters(kind: str, dimensions: int, channels: int, classes: int, width: int) -> int:
     """Of one network, counted without making it."""
-    make = VNet if size.kind == "vnet" else UNet
     with torch.device("meta"):
-        network = make(len(size.patch), size.channels, size.classes, size.width).network()
+        network = (VNet if kind == "vnet" else UNet)(dimensions, channels, classes, width).network()
     return sum(parameter.numel() for parameter in network.parameters())

@@ -19,7 +19,7 @@ from semiseg.data.cache import Cache
 from semiseg.data.dataset import Split, find_classes
 from semiseg.data.formats import read_header
 from semiseg.data.labels import read_classes
-from semiseg.data.prepare import known_spacing, read_case_image
+from semiseg.data.preparation import known_spacing, read_case_image
 
 VERSION = 1
 """To be raised by whoever changes what is measured."""

@@ -108,5 +108,4 @@ def expected(run: Run, size: StepSize, machine: Machine) -> tuple[int, float | N
     """Peak memory of a step, and seconds of all steps."""
     unlabeled = find_method(run.method).uses_unlabeled
     seconds = step_seconds(size, machine, unlabeled)
-    memory = step_memory(size, None if unlabeled else run.training.labeled_batch)
-    return memory, None if seconds is None else seconds * run.training.steps
+    return step_memory(size, unlabeled), None if seconds is None else seconds * run.training.steps

@@ -64,10 +64,10 @@ def natural_patch(shape: Iterable[int]) -> tuple[int, ...]:
 
 
 def smaller_patches(patch: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """`patch`, then ever smaller ones, the longest side cut by one unit at a time."""
+    """`patch`, then ever smaller ones, the longest side (the last of several) cut by one unit at a time."""
     while True:
         yield patch
-        longest = int(np.argmax(patch))
+        longest = len(patch) - 1 - int(np.argmax(patch[::-1]))
         if patch[longest] <= SMALLEST_PATCH:
             return
         patch = (*patch[:longest], patch[longest] - DIVISOR, *patch[longest + 1 :])
@@ -75,8 +75,9 @@ def smaller_patches(patch: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 
 def batches_allowed(draft: Draft, dimensions: int) -> tuple[int, ...]:
     """Batches to choose from, smallest first; the larger of those that are set, where one is."""
-    names = [name for name in ("training.labeled_batch", "training.unlabeled_batch") if draft.is_set(name)]
-    return (max(int(draft.get(name)) for name in names) or 1,) if names else BATCHES[dimensions]
+    names = ("training.labeled_batch", "training.unlabeled_batch")
+    given = max((int(draft.get(name)) for name in names if draft.is_set(name)), default=0)
+    return (given,) if given else BATCHES[dimensions]
 
 
 def choose_patch(draft: Draft, grid: Grid, size: StepSize, machine: Machine) -> StepSize:
@@ -86,24 +87,26 @@ def choose_patch(draft: Draft, grid: Grid, size: StepSize, machine: Machine) -> 
         draft.keep(setting)
         refuse_single_voxel(size.patch)
         return size
-    candidates = [replace(size, patch=patch) for patch in smaller_patches(size.patch)]
-    chosen = next((candidate for candidate in candidates if fits(candidate, machine)), candidates[-1])
     scan = " x ".join(map(str, grid.shape))
     reason = f"the median scan ({scan}) in multiples of {DIVISOR}"
-    if chosen.patch != natural_patch(grid.shape):
-        reason += f", made smaller until a step {limit(chosen, size, machine)}"
-    elif any(side > LARGEST_PATCH[grid.dimensions] for side in grid.shape):
+    if any(side > LARGEST_PATCH[grid.dimensions] for side in grid.shape):
         reason += f", at most {LARGEST_PATCH[grid.dimensions]} a side"
-    draft.decide(setting, chosen.patch, reason)
-    return chosen
+    too_large: StepSize | None = None
+    for patch in smaller_patches(size.patch):
+        size = replace(size, patch=patch)
+        if fits(size, machine):
+            break
+        too_large = size
+    reason += "" if too_large is None else f"; made smaller until a step {limit(size, too_large, machine)}"
+    draft.decide(setting, size.patch, reason)
+    return size
 
 
-def limit(chosen: StepSize, wanted: StepSize, machine: Machine) -> str:
-    """What a step had to be made smaller for."""
-    if not fits(chosen, machine):
-        needed = step_memory(chosen) / 2**30
-        return f"could get no smaller; it may still take {needed:.1f} GB or more than {CPU_STEP_SECONDS:g} s"
-    if step_memory(wanted) > MEMORY_SHARE * machine.memory:
+def limit(chosen: StepSize, too_large: StepSize, machine: Machine) -> str:
+    """What the patch had to be made smaller for: `too_large` is the last one that did not fit."""
+    if chosen == too_large:
+        return f"could get no smaller; it may still take {step_memory(chosen) / 2**30:.1f} GB, or more than {CPU_STEP_SECONDS:g} s"
+    if step_memory(too_large) > MEMORY_SHARE * machine.memory:
         return f"fits {MEMORY_SHARE:.0%} of {machine.memory / 2**30:.0f} GB"
     return f"takes less than about {CPU_STEP_SECONDS:g} s on this {machine.device}"
 
