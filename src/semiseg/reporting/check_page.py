@@ -13,6 +13,7 @@ import numpy as np
 from semiseg.case import Array, Case, Geometry
 from semiseg.data.check import axis_codes
 from semiseg.data.dataset import Dataset
+from semiseg.data.labels import renumbered
 from semiseg.data.look import Finding
 from semiseg.reporting.html import Report, Section, render
 from semiseg.reporting.tables import Table
@@ -78,7 +79,8 @@ class Album:
             self.facts[case.id] = Facts(image.shape, geometry, case.label is not None)
             file = self.folder / f"{len(self.facts)}.jpg" if len(self.facts) <= MOST_DRAWN else None
         if file is not None:
-            file.write_bytes(thumbnail(image, label, geometry))
+            classes = None if label is None else renumbered(label, case.label_map)
+            file.write_bytes(thumbnail(image, classes, geometry))
             with self._lock:
                 self.files[case.id] = file
 
