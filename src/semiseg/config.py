@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 
 from semiseg.data.augment import Augmentation
 from semiseg.data.labels import ClassNumber
-from semiseg.data.prepare import Preparation
+from semiseg.data.preparation import Preparation
 from semiseg.errors import SettingsError, did_you_mean
 from semiseg.methods import Method, MethodSettings, Task, find_method
 from semiseg.networks import Description, InstanceUNet, UNet, VNet

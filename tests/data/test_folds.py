@@ -10,7 +10,7 @@ import pytest
 from semiseg.case import Case
 from semiseg.data.dataset import Dataset
 from semiseg.data.folds import fold, fold_of
-from semiseg.data.prepare import Preparation
+from semiseg.data.preparation import Preparation
 from semiseg.errors import DataError
 
 

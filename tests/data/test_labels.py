@@ -11,7 +11,8 @@ from semiseg.case import Case, Geometry
 from semiseg.data.dataset import Dataset, find_classes
 from semiseg.data.formats import write_label
 from semiseg.data.labels import mapped_names, read_classes, renumbered, way_out
-from semiseg.data.prepare import Preparation, prepare
+from semiseg.data.preparation import Preparation
+from semiseg.data.prepare import prepare
 from semiseg.errors import DataError
 from semiseg.evaluation.evaluate import Pair, evaluate
 

@@ -17,7 +17,8 @@ from semiseg.data.folder import open_folder
 from semiseg.data.formats import nifti, write_label
 from semiseg.data.labels import STORED_IGNORE
 from semiseg.data.layouts import manifest
-from semiseg.data.prepare import Preparation, prepare
+from semiseg.data.preparation import Preparation
+from semiseg.data.prepare import prepare
 from semiseg.errors import DataError
 
 VOXELS = np.arange(60).reshape(3, 4, 5)

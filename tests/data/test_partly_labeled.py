@@ -23,7 +23,8 @@ from semiseg.data.labels import STORED_IGNORE, classes_of, labeled_box, mapped_n
 from semiseg.data.layouts import manifest
 from semiseg.data.layouts.ranges import parse_range, written_ranges
 from semiseg.data.loader import Loader
-from semiseg.data.prepare import Preparation, prepare
+from semiseg.data.preparation import Preparation
+from semiseg.data.prepare import prepare
 from semiseg.data.sampling import draw, draw_start, generator
 from semiseg.errors import DataError
 

@@ -10,7 +10,8 @@ from scipy import ndimage
 
 from semiseg.data.folder import open_folder
 from semiseg.data.phantom import phantom_case, write_phantom
-from semiseg.data.prepare import Preparation, prepare
+from semiseg.data.preparation import Preparation
+from semiseg.data.prepare import prepare
 from semiseg.errors import SettingsError
 
 

@@ -15,7 +15,9 @@ from semiseg.case import Array, Case, Geometry
 from semiseg.data.cache import default_folder
 from semiseg.data.folder import open_folder
 from semiseg.data.formats import write_label
-from semiseg.data.prepare import Preparation, nearest, prepare, prepare_image
+from semiseg.data.preparation import Preparation, prepare_image
+from semiseg.data.prepare import prepare
+from semiseg.data.resample import nearest
 from semiseg.errors import DataError, SettingsError
 
 PLAIN = Preparation(normalize="none")
@@ -73,7 +75,7 @@ def test_cases_are_prepared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (first.image.shape, str(first.image.dtype)) == ((1, 3, 4, 5), "float32")
     assert first.label is not None
     assert (first.label.shape, str(first.label.dtype)) == ((3, 4, 5), "uint8")
-    monkeypatch.setattr("semiseg.data.prepare.read_images", pytest.fail)
+    monkeypatch.setattr("semiseg.data.preparation.read_images", pytest.fail)
     monkeypatch.setattr("semiseg.data.prepare.read_classes", pytest.fail)
     assert np.array_equal(prepare([case], Preparation(), 2, tmp_path / "cache")[0].image, first.image)
 

@@ -10,7 +10,8 @@ import pytest
 from scipy import ndimage
 
 from semiseg.case import Array, Case
-from semiseg.data.prepare import Preparation, prepare, prepare_image, prepare_label
+from semiseg.data.preparation import Preparation, prepare_image, prepare_label
+from semiseg.data.prepare import prepare
 from semiseg.data.resample import covering, resample_image, resample_label, resampled_shape
 from semiseg.errors import DataError, SettingsError
 

@@ -13,7 +13,8 @@ from semiseg.data.folder import open_folder
 from semiseg.data.formats import read_header, read_label
 from semiseg.data.layouts import manifest
 from semiseg.data.layouts.series import series_among, series_below
-from semiseg.data.prepare import Preparation, prepare
+from semiseg.data.preparation import Preparation
+from semiseg.data.prepare import prepare
 from semiseg.errors import DataError
 from semiseg.evaluation.evaluate import evaluate, match_pairs
 

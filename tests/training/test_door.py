@@ -12,7 +12,8 @@ import pytest
 from semiseg.case import Batch, Case
 from semiseg.data.dataset import Dataset
 from semiseg.data.phantom import phantom_case
-from semiseg.data.prepare import Preparation, prepare
+from semiseg.data.preparation import Preparation
+from semiseg.data.prepare import prepare
 from semiseg.errors import SealedError
 from semiseg.evaluation.results import Evaluation
 from semiseg.methods import METHODS, Step

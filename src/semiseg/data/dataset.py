@@ -12,7 +12,7 @@ from semiseg.case import WHOLE_LABEL, Case
 from semiseg.data.faults import LayoutError, Refuse, stop
 from semiseg.data.formats import describe
 from semiseg.data.labels import labeled_values, mapped_names, way_out, written_class
-from semiseg.data.prepare import Preparation
+from semiseg.data.preparation import Preparation
 from semiseg.errors import DataError
 
 

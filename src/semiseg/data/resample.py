@@ -69,3 +69,10 @@ def covering(size: int, new_size: int) -> Array:
     """Which of `size` voxels the middle of each of `new_size` lies in; on a border, the later one."""
     index: Array = (2 * np.arange(new_size, dtype=np.int64) + 1) * size // (2 * new_size)
     return index
+
+
+def nearest(size: int, new_size: int) -> Array:
+    """Which of `size` samples each of `new_size` takes: nearest neighbour with the corners on the corners (scipy's `zoom` of order 0)."""
+    step = (size - 1) / (new_size - 1) if new_size > 1 else 0.0
+    index: Array = np.floor(np.arange(new_size) * step + 0.5).astype(np.int64)
+    return index

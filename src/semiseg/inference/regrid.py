@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from semiseg.case import Array
-from semiseg.data.prepare import nearest
+from semiseg.data.resample import nearest
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from semiseg.case import Array, Geometry, Source
 from semiseg.config import Run
 from semiseg.data.formats import describe, read_images
-from semiseg.data.prepare import Preparation, known_spacing, prepare_image, stacked
+from semiseg.data.preparation import Preparation, known_spacing, prepare_image, stacked
 from semiseg.errors import DataError
 
 

@@ -9,7 +9,7 @@ from semiseg.case import Case
 from semiseg.data.dataset import Dataset, kept_apart
 from semiseg.data.faults import Refuse, stop
 from semiseg.data.lists import read_list
-from semiseg.data.prepare import Preparation
+from semiseg.data.preparation import Preparation
 
 CLASSES = ("right ventricle", "myocardium", "left ventricle")
 TITLE = "ACDC"

@@ -14,7 +14,7 @@ from semiseg.data.dataset import Dataset, kept_apart
 from semiseg.data.faults import Refuse, stop
 from semiseg.data.formats import read_header
 from semiseg.data.labels import ClassNumber
-from semiseg.data.prepare import Preparation
+from semiseg.data.preparation import Preparation
 from semiseg.errors import DataError
 
 
