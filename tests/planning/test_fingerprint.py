@@ -9,6 +9,7 @@ import pytest
 from semiseg.case import Array, Case
 from semiseg.data.cache import Cache
 from semiseg.data.dataset import Split
+from semiseg.data.preparation import read_case_image
 from semiseg.planning import fingerprint as module
 from semiseg.planning.fingerprint import fingerprint, grey_values, is_ct, some
 
@@ -89,8 +90,12 @@ def test_it_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_few_of_many_scans_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    real = module.read_case_image
-    monkeypatch.setattr(module, "read_case_image", lambda case: read.append(case.id) or real(case))
+
+    def note(case: Case) -> tuple[Array, tuple[float, ...] | None]:
+        read.append(case.id)
+        return read_case_image(case)
+
+    monkeypatch.setattr(module, "read_case_image", note)
     image, label = ct_scan()
     labeled = tuple(Case(f"l{k}", (image,), label) for k in range(20))
     unlabeled = tuple(Case(f"u{k}", (image,)) for k in range(100))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,17 +32,7 @@ def like(
 ) -> Fingerprint:
     """`cases` scans of one kind, four of them labelled."""
     spacings = () if spacing is None else (spacing,) * cases
-    return Fingerprint(
-        **{
-            "labeled": 4,
-            "unlabeled": cases - 4,
-            "shapes": (shape,) * cases,
-            "spacings": spacings,
-            "modalities": (grey,),
-            "classes": ("organ",),
-        }
-        | changes
-    )
+    return replace(Fingerprint(4, cases - 4, (shape,) * cases, spacings, (grey,), ("organ",)), **changes)
 
 
 def plan(found: Fingerprint, machine: Machine = LAPTOP, *layers: dict[str, Any], preparation: Preparation | None = None) -> Plan:
