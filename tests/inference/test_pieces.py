@@ -17,8 +17,9 @@ from torch import Tensor
 from semiseg.case import Array
 from semiseg.config import Run, make_run
 from semiseg.errors import DataError, SettingsError
+from semiseg.inference.pieces import make_pieces
 from semiseg.inference.predictor import Maps, Predictor, load
-from semiseg.inference.scores import make_pieces, window_scores
+from semiseg.inference.scores import window_scores
 from semiseg.methods import Method, MethodSettings, Task
 from semiseg.run_folder import RunFolder
 
@@ -70,6 +71,11 @@ def test_rows_that_are_given_out_early_change_no_bit() -> None:
     assert found.probabilities is not None
     assert whole.probabilities is not None
     assert np.array_equal(found.probabilities, whole.probabilities)
+
+
+def test_a_stride_for_another_number_of_axes_is_one_clear_error() -> None:
+    with pytest.raises(SettingsError, match=r"inference.stride: \(8, 8\) does not suit patch \(16, 16, 16\)"):
+        predictor(a_run(inference={"stride": (8, 8)})).predict(noise(16, 16, 16))
 
 
 class Brightness(Method[MethodSettings]):

@@ -16,8 +16,9 @@ from semiseg.config import Run
 from semiseg.devices import Precision, pick_device, pick_precision
 from semiseg.errors import SettingsError
 from semiseg.functional.pseudo_labels import largest_components
+from semiseg.inference.pieces import Pieces, make_pieces
 from semiseg.inference.scan import Scan, read_scan
-from semiseg.inference.scores import CHANNELS_LAST, Pieces, make_pieces, scores, spread
+from semiseg.inference.scores import CHANNELS_LAST, scores, spread
 from semiseg.methods import Method
 from semiseg.run_folder import RunFolder
 

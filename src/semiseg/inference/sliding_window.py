@@ -26,6 +26,14 @@ def window_starts(side: int, patch: int, stride: int) -> list[int]:
     return [*range(0, last, stride), last]
 
 
+def check_stride(patch: Sequence[int], stride: Sequence[int]) -> None:
+    """Raises SettingsError where windows of that stride would leave voxels out."""
+    if len(stride) != len(patch) or not all(1 <= s <= p for s, p in zip(stride, patch, strict=True)):
+        raise SettingsError(
+            f"inference.stride: {tuple(stride)} does not suit patch {tuple(patch)}; expected 1 up to the patch along each axis."
+        )
+
+
 @torch.no_grad()
 def sliding_window(
     predict: Predict,
@@ -55,10 +63,7 @@ def sliding_window(
     Raises:
         SettingsError: a stride is longer than its patch, or less than 1.
     """
-    if len(patch) != volume.ndim - 1 or len(stride) != len(patch) or not all(1 <= s <= p for s, p in zip(stride, patch, strict=True)):
-        raise SettingsError(
-            f"inference.stride: {tuple(stride)} does not suit patch {tuple(patch)}; expected 1 up to the patch along each axis."
-        )
+    check_stride(patch, stride)
     padded, before = _padded(volume, patch)
     starts = [window_starts(*sides) for sides in zip(padded.shape[1:], patch, stride, strict=True)]
     wanted = part or [(0, side) for side in volume.shape[1:]]
