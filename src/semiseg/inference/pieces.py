@@ -62,7 +62,7 @@ def make_pieces(shape: Sequence[int], prepared: Sequence[tuple[Run, Sequence[int
     count = min(math.ceil(needs[axis] / limit), shape[across])
     edges = [shape[across] * k // count for k in range(count + 1)]
     given_out = len(prepared) * row * math.prod(shape) / (shape[axis] * count)  # bytes of a row of a column
-    return Pieces(axis, across, tuple(pairwise(edges)), max(int(limit / 4 / given_out), 1))
+    return Pieces(axis, across, tuple(pairwise(edges)), max(int(limit / 16 / given_out), 1))
 
 
 def _held(run: Run, sides: Sequence[int], axis: int) -> int:
