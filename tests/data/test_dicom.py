@@ -178,6 +178,17 @@ def test_one_slice_is_a_2d_scan(tmp_path: Path) -> None:
             assert geometry.spacing(2) == spacing
 
 
+@pytest.mark.parametrize("bits", [{}, {"BitsStored": 12, "HighBit": 11, "PixelRepresentation": 0}])
+def test_negatives_are_turned_as_itk_turns_them(tmp_path: Path, bits: dict[str, int]) -> None:
+    dataset = slice_dataset(
+        np.abs(VOXELS[0]), np.zeros(3), PhotometricInterpretation="MONOCHROME1", RescaleSlope="2", RescaleIntercept="-7", **bits
+    )
+    save(dataset, tmp_path / "x-ray.dcm")
+    expected = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "x-ray.dcm")))[0].T
+    assert np.array_equal(read_image(tmp_path / "x-ray.dcm")[0], expected)
+    assert np.array_equal(expected, ((-1 if not bits else 4095) - np.abs(VOXELS[0]).T) * 2.0 - 7)
+
+
 def test_names_and_suffixes_of_series(tmp_path: Path) -> None:
     write_series(tmp_path / "scan.01", VOXELS)
     assert case_name(tmp_path / "scan.01") == "scan.01"

@@ -115,7 +115,18 @@ def _frame(path: Path, index: int, header: Dataset, position: Any, orientation: 
         np.array(directions, dtype=np.float64).reshape(2, 3) if directions else None,
         (float(spacing[1]), float(spacing[0])) if spacing else None,
         values,
+        _negative(header),
     )
+
+
+def _negative(header: Dataset) -> int | None:
+    """Lowest and highest stored number together where high ones are dark, as X-rays often are: all scans are to be bright where high.
+
+    So does ITK.
+    """
+    if header.get("PhotometricInterpretation") != "MONOCHROME1":
+        return None
+    return -1 if header.get("PixelRepresentation") else 2 ** int(header["BitsStored"].value) - 1
 
 
 def _pixels(file: Path, frames: Sequence[Frame]) -> Iterator[tuple[Frame, Array]]:
@@ -126,4 +137,5 @@ def _pixels(file: Path, frames: Sequence[Frame]) -> Iterator[tuple[Frame, Array]
 
     with readable(file):
         for frame, stored in zip(frames, iter_pixels(file, indices=[frame.index for frame in frames]), strict=True):
-            yield frame, apply_modality_lut(stored, frame.values) if frame.values else stored
+            bright = stored if frame.negative is None else frame.negative - stored.astype(np.int64)
+            yield frame, apply_modality_lut(bright, frame.values) if frame.values else bright

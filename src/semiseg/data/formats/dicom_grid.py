@@ -41,6 +41,7 @@ class Frame:
         orientation: (2, 3), the directions in which columns and rows are counted.
         spacing: mm from column to column, and from row to row; None where the file does not say.
         values: the data set that says what stored numbers mean.
+        negative: None, or the number from which stored ones are to be subtracted, where the file is darkest at the highest (MONOCHROME1).
     """
 
     file: Path
@@ -50,6 +51,7 @@ class Frame:
     orientation: Array | None
     spacing: tuple[float, float] | None
     values: Any
+    negative: int | None = None
 
 
 def ordered(frames: Sequence[Frame], name: str) -> list[Frame]:
