@@ -64,4 +64,4 @@ def test_what_is_missing_is_said(line: list[str], said: str) -> None:
 
 
 def test_a_folder_without_runs_says_so(tmp_path: Path) -> None:
-    assert "no run folder here" in CLI.invoke(app, ["curve", "--runs", str(tmp_path)]).stderr
+    assert "there is none below it" in CLI.invoke(app, ["curve", "--runs", str(tmp_path)]).stderr

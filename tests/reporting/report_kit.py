@@ -42,7 +42,7 @@ def finished(
         write_label(folder.predictions / f"{case.id}.nii.gz", mask, Geometry.from_spacing(SPACING))
         assert case.label is not None
         pairs.append(Pair(case.id, folder.predictions / f"{case.id}.nii.gz", case.label, case.spacing))
-    source = Provenance("sealed, last step", method, seed, 0, 2, "0123456789abcdef", "0.1")
+    source = Provenance("sealed, last step", method, seed, 0, labeled or 2, "0123456789abcdef", "0.1")
     evaluation = replace(evaluate(pairs, CLASSES), provenance=source)
     evaluation.to_json(path / "scores.json")
     return folder, evaluation

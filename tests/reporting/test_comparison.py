@@ -6,9 +6,11 @@ import pytest
 
 from semiseg.case import Case
 from semiseg.evaluation.evaluate import Evaluation
-from semiseg.reporting.comparison import case_dice, compare, ranked, read_example, side_by_side, wins
+from semiseg.reporting.comparison import compare, wins
 from semiseg.reporting.html import render
+from semiseg.reporting.pictures import case_dice, ranked, read_example
 from semiseg.reporting.runs import flat
+from semiseg.reporting.settings import by_value, side_by_side
 from semiseg.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def test_the_report_shows_the_median_and_the_worst_case(runs: Runs, test_cases: 
         "Median case, scan_1. Supervised-only: Dice 0.61; CML: Dice 1.00.",
         "Worst case, scan_0. Supervised-only: Dice 0.58; CML: Dice 0.50.",
     ]
-    assert "Sealed protocol" in report.protocol
+    assert report.protocol.startswith("Protocol “sealed, last step”: the test scans were opened after training was finished")
     assert render(report) == render(compare("Two runs", runs, test_cases))
 
 
@@ -75,3 +77,8 @@ def test_settings_stand_side_by_side_with_a_dash_where_a_method_has_none() -> No
     )
     assert table.head == ("Setting", "A", "B")
     assert table.rows == (("seed", "1", "2"), ("patch", "–", "4, 4"), ("settings.weight", "0.666667", "–"))
+
+
+def test_settings_of_many_runs_are_one_row_a_value() -> None:
+    values = {"A": {"seed": "1", "steps": "9"}, "B": {"seed": "2", "steps": "9"}, "C": {"seed": "2", "steps": "9", "settings.w": "3"}}
+    assert by_value("Setting", values).rows == (("seed", "1", "A"), ("seed", "2", "B; C"), ("steps", "9", "all"), ("settings.w", "3", "C"))

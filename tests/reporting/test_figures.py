@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
 
 import matplotlib.image
 import numpy as np
 import pytest
 
 from semiseg.case import Array
-from semiseg.reporting.figures import COLORS, Example, Plane, fullest_index, fullest_planes, loss_curves, slices_figure, tint
+from semiseg.reporting.figures import COLORS, Example, Plane, fullest_index, fullest_planes, slices_figure, tint
+from semiseg.reporting.tiles import tiles_figure
+from semiseg.reporting.training_figures import agreement_curves, health_curves, loss_curves
 
 
 def labels(*shape: int) -> Array:
@@ -87,10 +90,36 @@ def test_constant_scans_and_empty_masks_can_be_drawn() -> None:
     assert slices_figure(blank, ["organ"]).startswith(b"\x89PNG")
 
 
-def test_loss_curves_skip_nothing_and_repeat_exactly(tmp_path: Path) -> None:
-    log = tmp_path / "log.csv"
-    log.write_text("step,stage,loss\n10,pretrain,1.5\n20,pretrain,1.0\n30,self-train,1.2\n")
-    light, again, dark = loss_curves({"CML": log}), loss_curves({"CML": log}), loss_curves({"CML": log}, dark=True)
+LOG = [
+    {"step": "10", "stage": "pretrain", "loss": "1.5"},
+    {"step": "20", "stage": "pretrain", "loss": "1.0", "pseudo_volume/organ": "0.001"},
+    {"step": "30", "stage": "self-train", "loss": "1.2", "pseudo_volume/organ": "1.1", "pseudo_agreement": "0.9", "pseudo_change": "0.1"},
+]
+
+
+@pytest.mark.parametrize("draw", [loss_curves, health_curves, agreement_curves])
+def test_curves_of_a_training_repeat_exactly_and_follow_the_page(draw: Callable[..., bytes]) -> None:
+    light, again, dark = draw({"CML": LOG}), draw({"CML": LOG}), draw({"CML": LOG}, dark=True)
     assert light == again
     assert pixels(light)[0, 0, 0] == 1.0  # a white page
     assert pixels(dark)[0, 0, 0] < 0.2
+    one, four = (pixels(draw({str(i): LOG for i in range(count)})).shape for count in (2, 4))
+    assert four[0] == 2 * one[0]  # three in a row
+
+
+def test_maps_and_contrasts_are_columns_too() -> None:
+    label = labels(8, 8, 8)
+    label[2:5, 2:5, 2:5] = 1
+    plain = example(label, (1.0,) * 3)
+    more = replace(plain, maps={"views disagree": np.linspace(0, 1, 512).reshape(8, 8, 8)}, contrast=label)
+    assert more.columns() == ["Scan", "Label", "method 0", "method 1", "Where they differ", "views disagree"]
+    narrow, wide = (pixels(slices_figure(each, ["organ"])).shape[1] for each in (plain, more))
+    assert wide - narrow == pytest.approx(2 * (2.2 + 0.06) * 150, abs=2)
+
+
+def test_many_methods_are_tiles_of_one_slice() -> None:
+    label = labels(8, 8, 4)
+    label[2:5, 2:5, 1:3] = 1
+    few, many = (pixels(tiles_figure(example(label, (1.0, 1.0, 4.0), count), ["organ"])).shape for count in (2, 6))
+    assert few[1] == many[1]  # four in a row
+    assert many[0] - few[0] == pytest.approx((2.2 + 0.5) * 150, abs=2)  # one more row of square tiles with their titles

@@ -76,6 +76,9 @@ def test_the_page_has_every_part(folders: dict[str, Path], test_cases: list[Case
     page = report("Page", grouped(map(read_training, folders.values())), test_cases)
     assert [section.title for section in page.sections] == [
         "Scores",
+        "Every training",
+        "What the unlabelled scans bought",
+        "Order of the methods",
         "Differences",
         "Every test scan",
         "Pictures",
@@ -86,7 +89,8 @@ def test_the_page_has_every_part(folders: dict[str, Path], test_cases: list[Case
     ]
     assert "CML, seed 1" in render(page)
     assert "means over 2 and 1 trainings" in page.summary
-    assert page.protocol.startswith("Sealed protocol")
+    assert page.protocol.startswith("Protocol “sealed, last step”")
+    assert page.origin == {"protocol": "sealed, last step", "seeds": "0, 1", "draws": "0", "data": "0123456789abcdef", "version": "0.1"}
 
 
 def test_worst_scans_and_p_values_are_told_as_people_write_them(folders: dict[str, Path]) -> None:
@@ -106,9 +110,9 @@ def test_what_is_not_known_is_said(folders: dict[str, Path]) -> None:
     folder, evaluation = read_training(folders["cml-0"])
     old = Evaluation(evaluation.classes, evaluation.cases)
     assert "made by an older version" in provenance_remark(grouped([(folder, old)]))
-    assert gain_lines(grouped([(folder, old)]))[0].endswith(f"semiseg train --resume {folder.path} --control`.")
+    assert gain_lines(grouped([(folder, old)]), [])[0].endswith(f"semiseg train --resume {folder.path} --control`.")
     folder.write_json("gain.json", {"sentence": "The unlabelled scans helped."})
-    assert gain_lines(grouped([(folder, old)])) == ["CML: The unlabelled scans helped."]
+    assert gain_lines(grouped([(folder, old)]), []) == ["CML: The unlabelled scans helped."]
 
 
 def test_dots_beside_each_other_keep_their_values_and_their_row() -> None:

@@ -2,43 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from semiseg.cli.output import AsJson, print_json, print_note, print_text
+from semiseg.cli.output import AsJson, Device, print_json, print_note, print_text
 
 if TYPE_CHECKING:
     from semiseg.case import Case
+    from semiseg.reporting.runs import Group
     from semiseg.run_folder import RunFolder
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Finished run folders.", show_default=False)],
+    runs: Annotated[list[Path], typer.Argument(help="Finished runs, or folders of runs.", show_default=False)],
     to: Annotated[
-        Path | None, typer.Option(help="Folder of the report. Default: that of a single run, else report.", show_default=False)
+        Path | None, typer.Option(help="Folder of the report. Default: that of a single run or folder, else report.", show_default=False)
     ] = None,
     title: Annotated[str | None, typer.Option(help="Of the page.", show_default=False)] = None,
+    published: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Also show published rows, such as la-8; those of a known data set come by themselves."),
+    ] = None,
+    maps: Annotated[bool, typer.Option(help="Predict the scans of the pictures again to show where a method's views disagree.")] = True,
+    device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Write report.html and tables/ (Markdown, CSV, LaTeX) on finished runs; runs that differ in seed or label draw alone go together."""
+    """Write report.html and tables/ (Markdown, CSV, LaTeX) on finished runs; runs that differ in seed or label draw alone go together.
+
+    Runs on several data sets get a page each.
+    """
+    from semiseg.reporting.runs import by_test_set, grouped, read_trainings
+
+    trainings, unfinished = read_trainings(dict.fromkeys(runs))
+    if unfinished:
+        print_note(f"{len(unfinished)} of {len(trainings) + len(unfinished)} runs have no scores yet and are left out: {some(unfinished)}.")
+    folder = to or (runs[0] if len(runs) == 1 else Path("report"))
+    sets = by_test_set(grouped(trainings))
+    pages = []
+    for number, groups in enumerate(sets, start=1):
+        place = folder if len(sets) == 1 else folder / f"report-{number}"
+        pages.append(write_page(groups, place, title, published or [], maps, device))
+    if as_json:
+        print_json({**pages[0], "left_out": unfinished} if len(pages) == 1 else {"pages": pages, "left_out": unfinished})
+    else:
+        print_text("\n\n".join(f"{page['summary']}\nreport: {page['report']}\ntables: {page['tables']}" for page in pages))
+
+
+def write_page(groups: Sequence[Group], folder: Path, title: str | None, beside: Sequence[str], maps: bool, device: str) -> dict[str, Any]:
+    """One page with its tables; returns what to tell of it."""
     from semiseg.methods import find_method
     from semiseg.reporting import comparison
     from semiseg.reporting.files import write_files
-    from semiseg.reporting.runs import grouped, read_training
+    from semiseg.reporting.pictures import Disagreement
 
-    groups = grouped([read_training(run) for run in dict.fromkeys(runs)])
     test, missing = find_scans(groups[0].folder)
-    folder = to or (runs[0] if len(runs) == 1 else Path("report"))
     methods = dict.fromkeys(find_method(group.folder.run().method).title for group in groups)
-    page = comparison.report(title or ", ".join(methods), groups, test, missing)
+    look = Disagreement(device) if maps else None
+    page = comparison.report(title or ", ".join(methods), groups, test, missing, look, beside)
     write_files(page, folder / "report.html")
-    told = {"report": folder / "report.html", "tables": folder / "tables", "summary": page.summary}
-    if as_json:
-        print_json(told)
-    else:
-        print_text(f"{page.summary}\nreport: {told['report']}\ntables: {told['tables']}")
+    return {"report": folder / "report.html", "tables": folder / "tables", "summary": page.summary}
+
+
+def some(paths: Sequence[Path], count: int = 3) -> str:
+    """The first few of many."""
+    return ", ".join(map(str, paths[:count])) + (", ..." if len(paths) > count else "")
 
 
 def compare(

@@ -25,15 +25,8 @@ class Gain:
 
     def sentence(self) -> str:
         """What to tell a person. "Bought" and "cost" are said only where the interval leaves out zero."""
-        low, high = self.overall.interval.low, self.overall.interval.high
-        if low > 0:
-            verdict = "The unlabelled scans helped"
-        elif high < 0:
-            verdict = "The unlabelled scans did harm"
-        else:
-            verdict = "The unlabelled scans did not help measurably here"
-        found = in_words(self.overall)
-        return f"{verdict}: {found}, against the supervised control. One training of each; other seeds give other differences."
+        found = f"{verdict(self.overall)}: {in_words(self.overall)}"
+        return f"{found[0].upper()}{found[1:]}, against the supervised control. One training of each; other seeds give other differences."
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -50,6 +43,15 @@ def measured(run: Evaluation, control: Evaluation) -> Gain:
     """
     found = compare_classes([run], [control])
     return Gain(dict(zip(found, corrected(list(found.values())), strict=True)))
+
+
+def verdict(paired: Paired) -> str:
+    """Whether the unlabelled scans helped, as far as the interval of the difference to a supervised control can tell."""
+    if paired.interval.low > 0:
+        return "the unlabelled scans helped"
+    if paired.interval.high < 0:
+        return "the unlabelled scans did harm"
+    return "the unlabelled scans did not help measurably here"
 
 
 def in_words(paired: Paired) -> str:

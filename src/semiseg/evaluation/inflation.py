@@ -44,7 +44,7 @@ def inflation(last: Sequence[Evaluation], selected: Sequence[Evaluation], metric
         DataError: they are not of the same cases and classes.
     """
     for one, other in zip(last, selected, strict=True):
-        refuse_other_cases([one], [other])
+        refuse_other_cases(one, other)
     found = {}
     for name in last[0].compared():
         both = score_array([*last, *selected], name, metric)

@@ -22,11 +22,13 @@ class Place:
     """Where one method stands among others. 1 is the best.
 
     Attributes:
-        rank: by the mean over trainings and cases; methods with the same mean share the middle of their places.
+        mean: over trainings and cases.
+        rank: by that mean; methods with the same mean share the middle of their places.
         first: share of resamples in which it is first; a shared first place counts in parts.
         best, worst: the middle 95 % of its ranks over the resamples lie here.
     """
 
+    mean: float
     rank: float
     first: float
     best: float
@@ -70,10 +72,12 @@ def rank_stability(
     generator = np.random.default_rng(seed)
     counts = draw_counts(generator, next(iter(scores.values())).shape[1])
     ranks = ranked(sign * np.stack([resampled_means(each, counts, generator) for each in scores.values()]))  # (M, resamples)
-    own = ranked(sign * np.array([[np.nanmean(each)] for each in scores.values()]))[:, 0]
+    overall = np.array([[np.nanmean(each)] for each in scores.values()])
+    own = ranked(sign * overall)
     low, high = np.quantile(ranks, (0.025, 0.975), axis=1, method="closest_observation")
     firsts = first_shares(ranks)
-    places = {name: Place(float(own[i]), float(firsts[i]), float(low[i]), float(high[i])) for i, name in enumerate(scores)}
+    columns = np.column_stack([overall, own, firsts, low, high]).tolist()
+    places = {name: Place(*values) for name, values in zip(scores, columns, strict=True)}
     seeds = [name for name in next(iter(by_seed.values())) if all(name in rows for rows in by_seed.values())]
     means = [[float(means_along(scores[method], 1)[by_seed[method][name]]) for method in scores] for name in seeds]
     return Stability(places, mean_tau(means), len(seeds))

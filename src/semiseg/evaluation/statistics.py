@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,54 +68,28 @@ class Paired:
 
 
 def score_array(evaluations: Sequence[Evaluation], name: str, metric: str) -> Scores:
-    """(T, N) scores of one class, or of the `MEAN` over classes, cases in the order in which they first appear.
-
-    Evaluations are of the same cases, or, as the folds of a cross-validation, of cases that no other one has: those are nan elsewhere.
+    """(T, N) scores of one class, or of the `MEAN` over classes, cases in the order of the first evaluation.
 
     Raises:
-        DataError: the evaluations are of other cases or classes, so that nothing can be paired.
+        DataError: the evaluations are not of the same cases and classes, so that nothing can be paired.
     """
     first = evaluations[0]
+    ids = [case.id for case in first.cases]
     for other in evaluations[1:]:
-        refuse_other_classes(first, other)
+        refuse_other_cases(first, other)
     columns = [evaluation.values(name, metric) for evaluation in evaluations]
-    return np.array([[column.get(case, math.nan) for case in case_ids(evaluations)] for column in columns], dtype=np.float64)
+    return np.array([[column[case] for case in ids] for column in columns], dtype=np.float64)
 
 
-def case_ids(evaluations: Sequence[Evaluation]) -> list[str]:
-    """The cases of some evaluations together, in the order in which they first appear.
-
-    Raises:
-        DataError: two of them share some of their cases and not all: neither the same test set nor two folds.
-    """
-    together: dict[frozenset[str], list[str]] = {}
-    for evaluation in evaluations:
-        ids = [case.id for case in evaluation.cases]
-        together.setdefault(frozenset(ids), ids)
-    for one, other in combinations(together, 2):
-        if one & other:
-            refuse_other_ids(one, other)
-    return [case for ids in together.values() for case in ids]
-
-
-def refuse_other_cases(ours: Sequence[Evaluation], theirs: Sequence[Evaluation]) -> None:
-    """Raises DataError where two methods' evaluations, each taken together, are not of the same cases and classes."""
-    refuse_other_ids(frozenset(case_ids(ours)), frozenset(case_ids(theirs)))
-    refuse_other_classes(ours[0], theirs[0])
-
-
-def refuse_other_ids(ours: frozenset[str], theirs: frozenset[str]) -> None:
-    """Raises DataError where two sets of case ids are not the same."""
+def refuse_other_cases(first: Evaluation, second: Evaluation) -> None:
+    """Raises DataError where two evaluations are not of the same cases and classes."""
+    ours, theirs = ({case.id for case in evaluation.cases} for evaluation in (first, second))
     if ours != theirs:
         odd = sorted(ours ^ theirs)
         raise DataError(
             f"Runs that are compared must be scored on the same test cases; {len(odd)} are in one of two alone, such as {odd[0]}. "
             "Compare runs of one data set."
         )
-
-
-def refuse_other_classes(first: Evaluation, second: Evaluation) -> None:
-    """Raises DataError where two evaluations have other classes."""
     if first.classes != second.classes:
         raise DataError(f"Runs that are compared must have the same classes; found {first.classes} and {second.classes}.")
 
@@ -197,7 +170,7 @@ def compare_classes(ours: Sequence[Evaluation], theirs: Sequence[Evaluation], me
     Raises:
         DataError: they are not of the same cases and classes.
     """
-    refuse_other_cases(ours, theirs)
+    refuse_other_cases(ours[0], theirs[0])
     lower, found = metric in LOWER_IS_BETTER, {}
     for name in ours[0].compared():
         together = score_array([*ours, *theirs], name, metric)

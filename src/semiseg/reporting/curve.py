@@ -43,13 +43,13 @@ def efficiency(members: Sequence[Group]) -> Efficiency:
         DataError: the runs were not scored on the same cases.
     """
     for group in members:
-        refuse_other_cases(members[0].evaluations, group.evaluations)
+        refuse_other_cases(members[0].evaluations[0], group.evaluations[0])
     name = members[0].evaluations[0].compared()[-1]
     every = [evaluation for group in members for evaluation in group.evaluations]
     together, scores, start = score_array(every, name, "dice"), {}, 0
     for group in members:
-        scores[group.budget] = together[start : start + len(group.trainings)]
-        start += len(group.trainings)
+        scores[group.budget] = together[start : start + len(group.evaluations)]
+        start += len(group.evaluations)
     failures = {group.budget: sum(evaluation.summary()[name]["dice"].failures for evaluation in group.evaluations) for group in members}
     return measure(scores, failures)
 

@@ -14,9 +14,10 @@ from semiseg.data.phantom import write_phantom
 from semiseg.errors import RunFolderError, TrainingError
 from semiseg.evaluation.results import MEAN, Evaluation
 from semiseg.methods import METHODS
-from semiseg.reporting.comparison import Finished, compare, ranked, read_example, wins
+from semiseg.reporting.comparison import compare, wins
 from semiseg.reporting.figures import slices_figure
 from semiseg.reporting.html import write_report
+from semiseg.reporting.pictures import Finished, ranked, read_example
 from semiseg.reporting.tables import score_table
 from semiseg.training.train import train
 

@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 
 from semiseg.evaluation.bootstrap import Interval
-from semiseg.evaluation.gain import PERCENT
+from semiseg.evaluation.gain import PERCENT, in_words, verdict
 from semiseg.evaluation.results import MEAN
 from semiseg.evaluation.statistics import Paired, compare_classes, corrected, score_array, spread
 from semiseg.reporting.runs import Group, training_names, uses_unlabeled
 from semiseg.reporting.tables import Table
 
+BESIDE = 4
+"""Methods whose values fit beside each other on a printed page."""
 WORST = 10
 """Cases listed in the table of the worst."""
 ORIGIN = {
@@ -32,7 +34,8 @@ ABOUT_SPREADS = (
 ABOUT_TESTS = (
     "Each row compares two methods on the same test scans. p is of Wilcoxon's signed-rank test over scans, two-sided, each scan with its "
     "mean over trainings; p (Holm) is corrected for all rows of this table. Where the interval includes 0, the data show no difference. "
-    "With one training of each, what another seed would change is not in these numbers; with several, it is in the interval and not in p."
+    "With one training of each, what another seed would change is not in these numbers; with several, it is in the interval and not in p. "
+    "Failures: of the method / of the other, scans where the class was missed or found where there is none."
 )
 
 
@@ -60,7 +63,7 @@ def contrasts(groups: Sequence[Group], metric: str = "dice") -> list[Contrast]:
 
 def control_of(group: Group, groups: Sequence[Group]) -> Group | None:
     """The first group of the same label budget, unless that is the group itself."""
-    first = next(other for other in groups if other.labeled == group.labeled)
+    first = next(other for other in groups if other.budget == group.budget)
     return None if first is group else first
 
 
@@ -70,22 +73,33 @@ def spread_table(groups: Sequence[Group]) -> Table:
     for group in groups:
         for name in group.evaluations[0].compared():
             found = spread(score_array(group.evaluations, name, "dice"))
-            failures = sum(evaluation.summary()[name]["dice"].failures for evaluation in group.evaluations)
-            cells = (f"{found.mean:.3f}", span(found.interval), number(found.training_std), number(found.case_std), str(failures))
+            spreads = (number(found.training_std), number(found.case_std))
+            cells = (f"{found.mean:.3f}", span(found.interval), *spreads, str(failed_in(group, name)))
             rows.append((group.name, name, str(found.trainings), *cells))
     head = ("Method", "Class", "Trainings", "Dice", f"{PERCENT} interval", "Spread over trainings", "Spread over scans", "Failures")
     return Table(head, tuple(rows), keys=2)
 
 
 def contrast_table(found: Sequence[Contrast], metric: str = "Dice") -> Table:
-    """Differences with interval, p-values, and in how many scans each side is better."""
+    """Differences with interval, p-values, in how many scans each side is better, and the failures of both."""
     rows = [
-        (contrast.group.name, contrast.control.name, name, *paired_cells(paired))
+        (contrast.group.name, contrast.control.name, name, *paired_cells(paired), failures(contrast, name))
         for contrast in found
         for name, paired in contrast.classes.items()
     ]
-    head = ("Method", "Against", "Class", f"{metric} difference", f"{PERCENT} interval", "p", "p (Holm)", "Better", "Worse", "Equal")
+    counts = ("Better", "Worse", "Equal", "Failures")
+    head = ("Method", "Against", "Class", f"{metric} difference", f"{PERCENT} interval", "p", "p (Holm)", *counts)
     return Table(head, tuple(rows), keys=3)
+
+
+def failures(contrast: Contrast, name: str) -> str:
+    """Of both sides, over all trainings."""
+    return " / ".join(str(failed_in(group, name)) for group in (contrast.group, contrast.control))
+
+
+def failed_in(group: Group, name: str) -> int:
+    """In how many scans, over all trainings, a class (or for `MEAN` any) was missed or found where there is none."""
+    return sum(evaluation.summary()[name]["dice"].failures for evaluation in group.evaluations)
 
 
 def paired_cells(paired: Paired) -> tuple[str, ...]:
@@ -118,18 +132,26 @@ def case_means(group: Group) -> dict[str, float]:
 
 
 def worst_table(groups: Sequence[Group]) -> Table:
-    """The scans with the lowest mean Dice over all methods, the worst first."""
+    """The scans with the lowest mean Dice over all methods, the worst first; of many methods the lowest and the highest."""
     means = {group.name: case_means(group) for group in groups}
     scored = set.intersection(*map(set, means.values()))
-    order = sorted(scored, key=lambda case: (fmean(mean[case] for mean in means.values()), case))[:WORST]
-    return Table(("Scan", *means), tuple((case, *(f"{mean[case]:.3f}" for mean in means.values())) for case in order))
+    over_all = {case: fmean(mean[case] for mean in means.values()) for case in scored}
+    order = sorted(scored, key=lambda case: (over_all[case], case))[:WORST]
+    if len(groups) <= BESIDE:
+        return Table(("Scan", *means), tuple((case, *(f"{mean[case]:.3f}" for mean in means.values())) for case in order))
+    rows = []
+    for case in order:
+        values = {name: mean[case] for name, mean in means.items()}
+        ends = (f"{values[name]:.3f} ({name})" for name in (min(values, key=values.__getitem__), max(values, key=values.__getitem__)))
+        rows.append((case, f"{over_all[case]:.3f}", *ends))
+    return Table(("Scan", "Mean", "Lowest", "Highest"), tuple(rows), words=2)
 
 
 def provenance_table(groups: Sequence[Group]) -> Table:
     """Protocol, seeds, draws, label budget, data and version of each training; a dash where a score file does not say."""
     rows = []
     for group in groups:
-        for name, evaluation in zip(training_names(group), group.evaluations, strict=True):
+        for name, (_, evaluation) in zip(training_names(group), group.trainings, strict=True):
             known = asdict(evaluation.provenance) if evaluation.provenance else {}
             rows.append((name, *(str(known.get(key, "–")) for key in ORIGIN)))
     return Table(("Method", *ORIGIN.values()), tuple(rows), numeric=False)
@@ -137,7 +159,7 @@ def provenance_table(groups: Sequence[Group]) -> Table:
 
 def provenance_remark(groups: Sequence[Group]) -> str:
     """What is wrong with the origins of the scores, if anything."""
-    sources = [evaluation.provenance for group in groups for evaluation in group.evaluations]
+    sources = [evaluation.provenance for group in groups for _, evaluation in group.trainings]
     if None in sources:
         return "Some score files do not say where they come from: they were made by an older version."
     if len({source.data for source in sources if source}) > 1:
@@ -145,11 +167,17 @@ def provenance_remark(groups: Sequence[Group]) -> str:
     return "Data: a fingerprint of the ids and sizes of all files; equal where runs were made on the same ones."
 
 
-def gain_lines(groups: Sequence[Group]) -> list[str]:
-    """What the unlabelled scans bought each run that has a control beside it, and how to find out for those that have none."""
+def gain_lines(groups: Sequence[Group], found: Sequence[Contrast]) -> list[str]:
+    """What the unlabelled scans bought: each method against the supervised one of its budget, runs that have a control beside them against
+    that, and of the others how to find out.
+    """
     lines = []
     for group in groups:
         if not uses_unlabeled(group.folder.run()):
+            continue
+        contrast = next((each for each in found if each.group is group and not uses_unlabeled(each.control.folder.run())), None)
+        if contrast is not None:
+            lines.append(f"{group.name}: {verdict(contrast.overall)}: {in_words(contrast.overall)}, against {contrast.control.name}.")
             continue
         for name, (folder, _) in zip(training_names(group), group.trainings, strict=True):
             gain = folder.read_json("gain.json")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from PIL import Image
 
 from semiseg.case import Array
 
@@ -24,6 +23,10 @@ COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#00
 """One a class, repeated after seven. Okabe and Ito (2008): told apart with any kind of colour vision."""
 DPI = 150
 COLUMN, MARGIN, GAP, TITLE, LEGEND = 2.2, 0.3, 0.06, 0.5, 0.4  # inches of a picture of slices
+CONTRAST = "Where they differ"
+CONTRASTS = {1: "#2BC79A", 2: "#D55E00", 3: "#BBBBBB"}
+SHORT, WIDEST = 20, 28
+"""Letters of a title in large type, and of one line in small type, that a column takes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,8 @@ class Example:
         predictions: (*S) class indices, by the name of the method.
         spacing: mm a voxel along each axis.
         remarks: a short line under a method's name, such as its Dice.
+        maps: (*S) numbers in 0..1, by what they are; shown beside the predictions.
+        contrast: (*S) where two predictions differ: 0 they agree, 1 the first is right, 2 the second, 3 neither.
     """
 
     id: str
@@ -45,6 +50,12 @@ class Example:
     predictions: Mapping[str, Array]
     spacing: tuple[float, ...]
     remarks: Mapping[str, str] = field(default_factory=dict)
+    maps: Mapping[str, Array] = field(default_factory=dict)
+    contrast: Array | None = None
+
+    def columns(self) -> list[str]:
+        """What is shown of a slice, from left to right."""
+        return ["Scan", "Label", *self.predictions, *([CONTRAST] if self.contrast is not None else []), *self.maps]
 
 
 @dataclass(frozen=True)
@@ -96,20 +107,19 @@ def slices_figure(example: Example, classes: Sequence[str], axes: Sequence[int] 
         focus: (*S) class indices of which the slices shall show most, if not of the label.
     """
     planes = fullest_planes(example.label if focus is None else focus, axes)
-    overlays = {"Scan": None, "Label": example.label, **example.predictions}
-    figure, grid = _grid([plane.size(example.image.shape, example.spacing) for plane in planes], len(overlays))
+    columns = example.columns()
+    figure, grid = _grid([plane.size(example.image.shape, example.spacing) for plane in planes], len(columns))
     for plane, row in zip(planes, grid, strict=True):
-        for axes_, (title, overlay) in zip(row, overlays.items(), strict=True):
-            _draw_slice(axes_, example, plane, overlay, outlined=title in example.predictions)
+        for axes_, title in zip(row, columns, strict=True):
+            draw_slice(axes_, example, plane, title)
         if plane.axis is not None:
             row[0].set_ylabel(
                 f"axis {plane.axis + 1}, slice {plane.index + 1} of {example.image.shape[plane.axis]}", color="0.75", fontsize=7
             )
-    for axes_, title in zip(grid[0], overlays, strict=True):
-        remark = f"\n{example.remarks[title]}" if title in example.remarks else ""
-        axes_.set_title(title + remark, color="white", fontsize=10)
-    _legend(figure, classes, bool(example.predictions))
-    return png(figure)
+    for axes_, title in zip(grid[0], columns, strict=True):
+        add_title(axes_, example, title)
+    add_legend(figure, classes, example)
+    return small_png(figure)
 
 
 def _grid(sizes: Sequence[tuple[float, float]], columns: int) -> tuple[Figure, list[list[Axes]]]:
@@ -127,24 +137,39 @@ def _grid(sizes: Sequence[tuple[float, float]], columns: int) -> tuple[Figure, l
     return figure, grid
 
 
-def _draw_slice(axes: Axes, example: Example, plane: Plane, overlay: Array | None, outlined: bool) -> None:
+def draw_slice(axes: Axes, example: Example, plane: Plane, title: str) -> None:
+    """One column of `example.columns()`: the slice, and on it what the column is about."""
     height, width = plane.size(example.image.shape, example.spacing)
     low, high = np.percentile(example.image, (0.5, 99.5))
     how: dict[str, Any] = {"origin": "lower", "extent": (0, width, 0, height), "interpolation": "nearest"}
-    axes.imshow(plane.cut(example.image), cmap="gray", vmin=low, vmax=max(high, low + 1e-6), **how)
+    if title in example.maps:
+        axes.imshow(plane.cut(example.maps[title]).astype(np.float32), cmap="inferno", vmin=0, vmax=1, **how)
+    else:
+        axes.imshow(plane.cut(example.image), cmap="gray", vmin=low, vmax=max(high, low + 1e-6), **how)
+    overlay = {"Label": example.label, **example.predictions}.get(title)
     if overlay is not None:
         axes.imshow(tint(plane.cut(overlay)), **how)
-    if outlined:
+    if title == CONTRAST and example.contrast is not None:
+        axes.imshow(tint(plane.cut(example.contrast), CONTRASTS, 0.75), **how)
+    if title not in ("Scan", "Label"):
         _outline(axes, plane.cut(example.label), plane.pixel(example.spacing))
     axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(0, height), aspect="equal")
     axes.spines[:].set_visible(False)
 
 
-def tint(labels: Array) -> Array:
+def add_title(axes: Axes, example: Example, title: str) -> None:
+    """The column's name and remark, all columns in the size that the longest name needs."""
+    longest = max(len(name) for name in example.predictions) if example.predictions else 0
+    remark = f"\n{example.remarks[title]}" if title in example.remarks else ""
+    shown = title if remark else "\n".join(textwrap.wrap(title, WIDEST, max_lines=2))
+    axes.set_title(shown + remark, color="white", fontsize=10 if longest <= SHORT else 8)
+
+
+def tint(labels: Array, colors: Mapping[int, str] | None = None, opacity: float = 0.6) -> Array:
     """Class indices (height, width) -> RGBA (height, width, 4): each class in its colour, the scan shining through."""
     rgba = np.zeros((*labels.shape, 4))
-    for index in np.unique(labels[labels > 0]):
-        rgba[labels == index] = (*to_rgb(COLORS[(int(index) - 1) % len(COLORS)]), 0.6)
+    for index in map(int, np.unique(labels[labels > 0])):
+        rgba[labels == index] = (*to_rgb(colors[index] if colors else COLORS[(index - 1) % len(COLORS)]), opacity)
     return rgba
 
 
@@ -157,50 +182,28 @@ def _outline(axes: Axes, labels: Array, pixel: tuple[float, float]) -> None:
             axes.contour(x, y, padded == index, levels=[0.5], colors=[color], linewidths=points)
 
 
-def _legend(figure: Figure, classes: Sequence[str], outlined: bool) -> None:
+def add_legend(figure: Figure, classes: Sequence[str], example: Example) -> None:
+    """What the colours are."""
     handles: list[Patch | Line2D] = [Patch(color=COLORS[i % len(COLORS)], label=name) for i, name in enumerate(classes)]
-    if outlined:
+    if example.predictions:
         handles.append(Line2D([], [], color="white", linewidth=1.0, label="outline of the label"))
+    if example.contrast is not None:
+        first, second = example.predictions
+        told = {1: f"{first} is right", 2: f"{second} is right", 3: "neither is right"}
+        handles += [Patch(color=CONTRASTS[number], label=text) for number, text in told.items()]
     figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, labelcolor="white", fontsize=8)
-
-
-def loss_curves(logs: Mapping[str, Path], dark: bool = False) -> bytes:
-    """A PNG: the sum of the losses over the steps, one panel a method (sums of different terms share no scale).
-
-    Args:
-        logs: log.csv of each run, by the name of the method. Dashed lines mark where a stage ends.
-        dark: drawn for a dark page.
-    """
-    ink, paper = ("#d8dce2", "#14171c") if dark else ("#333333", "#ffffff")
-    figure = Figure(figsize=(4.4 * len(logs), 2.4), dpi=DPI, facecolor=paper, layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(logs), squeeze=False)[0]
-    for axes, (name, log) in zip(panels, logs.items(), strict=True):
-        steps, losses, borders = _read_losses(log)
-        axes.plot(steps, losses, color=COLORS[1] if dark else COLORS[6], linewidth=1.2)
-        for border in borders:
-            axes.axvline(border, color=ink, linewidth=0.8, linestyle="--")
-        axes.set_title(name, color=ink, fontsize=9)
-        axes.set_xlabel("step", color=ink, fontsize=8)
-        axes.set(facecolor=paper, ylim=(0, None))
-        axes.tick_params(colors=ink, labelsize=7)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(ink)
-    panels[0].set_ylabel("loss", color=ink, fontsize=8)
-    return png(figure)
-
-
-def _read_losses(log: Path) -> tuple[list[int], list[float], list[int]]:
-    """Steps, their losses, and the last step of each stage but the last."""
-    with log.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    steps = [int(row["step"]) for row in rows]
-    borders = [int(row["step"]) for row, after in pairwise(rows) if row["stage"] != after["stage"]]
-    return steps, [float(row["loss"]) for row in rows], borders
 
 
 def png(figure: Figure) -> bytes:
     """The same bytes for the same figure: no date and no version inside."""
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
+
+
+def small_png(figure: Figure) -> bytes:
+    """As `png`, in 256 colours: a picture of scans takes a third, and looks the same."""
+    with Image.open(io.BytesIO(png(figure))) as full:
+        file = io.BytesIO()
+        full.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(file, format="png", optimize=True)
     return file.getvalue()

@@ -25,12 +25,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A headed part of the page: text, then tables (each with its caption), then pictures."""
+    """A headed part of the page: text, a list of sentences, tables (each with its caption), pictures."""
 
     title: str
     text: str = ""
     tables: tuple[tuple[str, Table], ...] = ()
     pictures: tuple[Picture, ...] = ()
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-from semiseg.case import Case
+import numpy as np
+
+from semiseg.case import Array, Case
 from semiseg.evaluation.gain import in_words
 from semiseg.evaluation.results import MEAN
 from semiseg.evaluation.statistics import compare_classes, corrected
-from semiseg.reporting.comparison import Finished, environment, protocol, read_example, settings
 from semiseg.reporting.evidence import ABOUT_TESTS, Contrast, contrast_table, provenance_remark, provenance_table
 from semiseg.reporting.figures import slices_figure
 from semiseg.reporting.html import Picture, Report, Section
+from semiseg.reporting.pictures import Finished, read_example
+from semiseg.reporting.protocols import about_protocols, origin
 from semiseg.reporting.runs import Group, Training, group_names
+from semiseg.reporting.settings import environment, settings
 from semiseg.reporting.tables import Table
 
 METRICS = {"dice": "Dice", "hd95_mm": "HD95 [mm]"}
@@ -64,7 +69,7 @@ def pair_report(group: Group, control: Group, test: Sequence[Case], missing: str
         environment(folders),
     )
     said = f"{group.name} less {control.name}: {in_words(contrast(group, control, 'dice').overall)}; one training of each."
-    return Report(f"{group.name} against {control.name}", said, protocol(groups), parts)
+    return Report(f"{group.name} against {control.name}", said, about_protocols(groups), parts, origin(groups))
 
 
 def most_different(group: Group, control: Group, test: Sequence[Case]) -> Section:
@@ -80,10 +85,26 @@ def most_different(group: Group, control: Group, test: Sequence[Case]) -> Sectio
 
 
 def picture(case: Case, runs: Finished, gain: float) -> Picture:
-    """One scan with both predictions."""
+    """One scan with both predictions, and who is right where they differ."""
     example = read_example(case, runs)
     first, second = example.predictions.values()
+    example = replace(example, contrast=who_is_right(first, second, example.label))
     said = "; ".join(f"{name}: {remark}" for name, remark in example.remarks.items())
-    drawn = f"the scan, its label, and the predictions of {' and '.join(runs)} with the label's outline"
+    one, other = runs
+    shares = ", ".join(f"{name} is right in {share:.0%}" for name, share in zip(runs, right_shares(example.contrast), strict=True))
+    drawn = f"the scan, its label, the predictions of {one} and {other}, and where they differ, with the label's outline"
     png = slices_figure(example, next(iter(runs.values()))[1].classes, focus=(first != second).astype("uint8"))
-    return Picture(png, f"Slices of scan {case.id} in columns: {drawn}. {said}.", f"{case.id}, difference {gain:+.2f}. {said}.")
+    alt = f"Slices of scan {case.id} in columns: {drawn}. {said}. Of the voxels where they differ, {shares}."
+    return Picture(png, alt, f"{case.id}, difference {gain:+.2f}. {said}. Of the voxels where they differ, {shares}.")
+
+
+def who_is_right(first: Array, second: Array, label: Array) -> Array:
+    """(*S): 0 where two label maps agree, 1 where the first is right, 2 where the second is, 3 where neither is."""
+    right = np.select([first == label, second == label], [1, 2], 3)
+    return np.where(first == second, 0, right).astype(np.uint8)
+
+
+def right_shares(contrast: Array | None) -> tuple[float, float]:
+    """Of the voxels where two label maps differ, the shares in which the first and the second are right."""
+    differing = contrast[contrast > 0] if contrast is not None else np.zeros(0)
+    return (float((differing == 1).mean()), float((differing == 2).mean())) if differing.size else (0.0, 0.0)

@@ -30,18 +30,20 @@ def about_protocols(groups: Sequence[Group]) -> str:
     told += ["Some runs do not say their protocol (see Protocol below)."] if UNKNOWN in kinds else []
     folds = sorted({name.rpartition("fold ")[2] for name in said if "fold " in name})
     told += [f"Cross-validation, folds {', '.join(folds)}: each scan is tested by the run that did not train on it."] if folds else []
-    return " ".join(told + (["These runs are of different protocols and must not be ranked against each other."] if len(kinds) > 1 else []))
+    if len(kinds.keys() - {UNKNOWN}) > 1:
+        told.append("These runs are of different protocols and must not be ranked against each other.")
+    return " ".join(told)
 
 
 def protocols(groups: Sequence[Group]) -> list[str]:
     """What the score files say, each once."""
-    sources = [evaluation.provenance for group in groups for evaluation in group.evaluations]
+    sources = [evaluation.provenance for group in groups for _, evaluation in group.trainings]
     return list(dict.fromkeys(source.protocol if source else UNKNOWN for source in sources))
 
 
 def origin(groups: Sequence[Group]) -> dict[str, str]:
     """Where the numbers of a page's tables come from, in a few words each: protocol, seeds, draws, data, version."""
-    sources = [evaluation.provenance for group in groups for evaluation in group.evaluations]
+    sources = [evaluation.provenance for group in groups for _, evaluation in group.trainings]
     known = [source for source in sources if source]
     if not known:
         return {"protocol": UNKNOWN}

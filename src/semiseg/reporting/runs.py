@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from semiseg import config
@@ -36,11 +37,16 @@ class Group:
         """Of the first training, which stands for all in pictures and curves."""
         return self.trainings[0][0]
 
-    @property
-    def evaluations(self) -> tuple[Evaluation, ...]:
-        return tuple(evaluation for _, evaluation in self.trainings)
+    @cached_property
+    def by_seed(self) -> dict[str, Evaluation]:
+        """Scores by seed and draw; the folds of a cross-validation are one, over the cases of all of them."""
+        return pooled([(folder.run(), evaluation) for folder, evaluation in self.trainings])
 
     @property
+    def evaluations(self) -> tuple[Evaluation, ...]:
+        return tuple(self.by_seed.values())
+
+    @cached_property
     def labeled(self) -> int:
         """Labelled scans of each training."""
         return len(self.folder.read_json("split.json")["labeled"])
@@ -55,6 +61,18 @@ class Group:
 def uses_unlabeled(run: Run) -> bool:
     """Whether a run learned from unlabelled scans."""
     return find_method(run.method).uses_unlabeled and run.training.unlabeled_batch > 0
+
+
+def pooled(trainings: Iterable[tuple[Run, Evaluation]]) -> dict[str, Evaluation]:
+    """Scores by seed and draw, folds taken together."""
+    found: dict[str, Evaluation] = {}
+    for number, (run, evaluation) in enumerate(trainings):
+        key = f"{run.seed}/{run.data.draw}"
+        if run.data.fold and key in found:
+            found[key] = replace(found[key], cases=(*found[key].cases, *evaluation.cases))
+        else:
+            found[key if key not in found else f"{key}/{number}"] = evaluation
+    return found
 
 
 def read_training(path: Path) -> Training:
@@ -79,7 +97,7 @@ def find_runs(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     for path in paths:
         inside = [path] if (path / "run.yaml").is_file() else sorted(file.parent for file in path.rglob("run.yaml"))
         if not inside:
-            raise RunFolderError(f"{path}: no run folder here, nor below (a run folder has a run.yaml).")
+            raise RunFolderError(f"{path}: not a run folder, and there is none below it (a run folder has a run.yaml).")
         found |= dict.fromkeys(inside)
     scored = [path for path in found if (path / "scores.json").is_file()]
     return scored, [path for path in found if path not in scored]
@@ -106,7 +124,15 @@ def grouped(trainings: Iterable[Training]) -> list[Group]:
         groups.setdefault(json.dumps(identity(training[0].run()), sort_keys=True), []).append(training)
     names = group_names([members[0][0] for members in groups.values()])
     found = [Group(name, tuple(members)) for name, members in zip(names, groups.values(), strict=True)]
-    return sorted(found, key=lambda group: (group.labeled, uses_unlabeled(group.folder.run())))
+    return sorted(found, key=lambda group: (group.budget, uses_unlabeled(group.folder.run())))
+
+
+def by_test_set(groups: Sequence[Group]) -> list[list[Group]]:
+    """Groups that were scored on the same cases, together."""
+    found: dict[frozenset[str], list[Group]] = {}
+    for group in groups:
+        found.setdefault(frozenset(case.id for case in group.evaluations[0].cases), []).append(group)
+    return list(found.values())
 
 
 def identity(run: Run, ignoring: Sequence[str] = ()) -> dict[str, str]:

@@ -8,6 +8,7 @@ from semiseg.evaluation.gain import PERCENT, in_words
 from semiseg.evaluation.results import failed
 from semiseg.evaluation.statistics import score_array, spread
 from semiseg.reporting.evidence import Contrast, span
+from semiseg.reporting.ranking import stability
 from semiseg.reporting.runs import Group, training_names, uses_unlabeled
 
 LISTED = 4
@@ -24,7 +25,7 @@ def failures(groups: Sequence[Group]) -> str:
     missed = [
         f"{name} in {count} of {len(evaluation.cases)}"
         for group in groups
-        for name, evaluation in zip(training_names(group), group.evaluations, strict=True)
+        for name, (_, evaluation) in zip(training_names(group), group.trainings, strict=True)
         if (count := sum(any(map(failed, case.classes)) for case in evaluation.cases))
     ]
     rest = f" and {len(missed) - LISTED} more trainings" if len(missed) > LISTED else ""
@@ -36,10 +37,11 @@ def results(groups: Sequence[Group], found: Sequence[Contrast]) -> str:
     count = len(groups[0].evaluations[0].cases)
     if not found:
         return "; ".join(alone(group) for group in groups) + f" on {count} test scans"
+    if len(found) > LISTED:
+        return of_many(groups, found)
     if len(found) > 1:
-        told = (f"{c.group.name} against {c.control.name} {in_words(c.overall)}" for c in found[:LISTED])
-        rest = f"; {len(found) - LISTED} more differences are in the table" if len(found) > LISTED else ""
-        return f"On {count} test scans: {'; '.join(told)}{rest}"
+        told = (f"{c.group.name} against {c.control.name} {in_words(c.overall)}" for c in found)
+        return f"On {count} test scans: {'; '.join(told)}"
     (contrast,) = found
     name, other, split = contrast.group.name, contrast.control.name, contrast.group.folder.read_json("split.json")
     besides = f", {name} with {len(split['unlabeled'])} unlabelled scans besides" if uses_unlabeled(contrast.group.folder.run()) else ""
@@ -48,6 +50,25 @@ def results(groups: Sequence[Group], found: Sequence[Contrast]) -> str:
         f"{mean_dice(contrast.control):.3f} ({in_words(contrast.overall)}) with the same {contrast.group.labeled} labelled scans"
         f"{besides}; {limits(contrast)}"
     )
+
+
+def of_many(groups: Sequence[Group], found: Sequence[Contrast]) -> str:
+    """Which method came first at each label budget and how surely, and in how many comparisons the unlabelled scans helped."""
+    firsts = []
+    for budget in sorted({group.budget for group in groups}):
+        members = [group for group in groups if group.budget == budget]
+        if len(members) > 1:
+            name, place = min(stability(members).places.items(), key=lambda item: item[1].rank)
+            firsts.append(f"{name} had the highest mean Dice, {place.mean:.3f} (first in {place.first:.0%} of resamples)")
+    bought = [each.overall.interval for each in found if is_gain(each)]
+    helped, harmed = sum(gain.low > 0 for gain in bought), sum(gain.high < 0 for gain in bought)
+    told = f"; against supervised training the unlabelled scans helped in {helped} of {len(bought)} comparisons and did harm in {harmed}"
+    return f"On {len(groups[0].evaluations[0].cases)} test scans, {'; '.join(firsts)}{told if bought else ''}"
+
+
+def is_gain(contrast: Contrast) -> bool:
+    """Whether a difference is what unlabelled scans bought."""
+    return uses_unlabeled(contrast.group.folder.run()) and not uses_unlabeled(contrast.control.folder.run())
 
 
 def alone(group: Group) -> str:

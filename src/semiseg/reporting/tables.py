@@ -24,16 +24,21 @@ LATEX = {
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text. The first `keys` columns name a row, the others hold its values, numbers unless said otherwise."""
+    """Cells as text. The first `keys` columns name a row, the others hold its values: numbers, but for the last `words`, or none."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     keys: int = 1
     numeric: bool = True
+    words: int = 0
+
+    def is_number(self, column: int) -> bool:
+        """Whether a column (0-based) holds numbers, which stand to the right."""
+        return self.numeric and self.keys <= column < len(self.head) - self.words
 
     def markdown(self) -> str:
         """A Markdown table: names to the left, values to the right."""
-        rule = ["---:" if self.numeric and column >= self.keys else "---" for column in range(len(self.head))]
+        rule = ["---:" if self.is_number(column) else "---" for column in range(len(self.head))]
         return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in (self.head, rule, *self.rows)) + "\n"
 
     def plain(self) -> str:
@@ -46,7 +51,7 @@ class Table:
         return "  ".join(cells).rstrip()
 
     def _justified(self, column: int, cell: str, width: int) -> str:
-        return cell.rjust(width) if self.numeric and column >= self.keys else cell.ljust(width)
+        return cell.rjust(width) if self.is_number(column) else cell.ljust(width)
 
     def csv(self) -> str:
         """Comma-separated values, quoted where needed."""
@@ -56,7 +61,7 @@ class Table:
 
     def latex(self, caption: str) -> str:
         """A LaTeX table (needs the package booktabs), set as the Markdown is."""
-        columns = "".join("r" if self.numeric and column >= self.keys else "l" for column in range(len(self.head)))
+        columns = "".join("r" if self.is_number(column) else "l" for column in range(len(self.head)))
         head, *rows = (" & ".join(map(escape_latex, row)) + r" \\" for row in (self.head, *self.rows))
         lines = [r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(caption)}}}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
         return "\n".join([*lines, head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"

@@ -1,0 +1,104 @@
+"""The parts of a page on many methods: Dice by label budget, how stable their order is, and what choosing on test cases added."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from semiseg.evaluation.gain import PERCENT
+from semiseg.evaluation.inflation import inflation
+from semiseg.evaluation.ranks import LEAST, Stability, rank_stability
+from semiseg.evaluation.results import MEAN, Evaluation
+from semiseg.evaluation.statistics import score_array
+from semiseg.reporting.curve import budget_picture, curves_of, efficiency
+from semiseg.reporting.evidence import failed_in, number, span
+from semiseg.reporting.html import Section
+from semiseg.reporting.runs import Group, pooled
+from semiseg.reporting.tables import Table
+
+ABOUT_RANKS = (
+    "First: how often a method comes first when test scans and trainings are drawn again, which is how far the order can be relied on. "
+    f"Ranks: where the middle {PERCENT} of its ranks lie then. Kendall's tau says how far two seeds, each taken alone, agree on the order: "
+    "1 wholly, 0 no more than by chance, -1 the one is the other reversed."
+)
+ABOUT_INFLATION = (
+    "The same trainings scored twice: with the weights of the last step, and with the weights that looked best on the scans named by the "
+    "protocol. Where those are the test scans, the difference is what choosing on them adds, and no new scan will give it back."
+)
+
+SELECTED = "scores-selected.json"
+
+
+def budgets(groups: Sequence[Group]) -> tuple[Section, ...]:
+    """Dice by method and label budget, with a picture, and what more labels would bring; nothing for a single budget."""
+    if len({group.budget for group in groups}) < 2:
+        return ()
+    curves = {name: efficiency(members) for name, members in curves_of(groups).items()}
+    columns = sorted({group.budget for group in groups})
+    rows = []
+    for name, curve in curves.items():
+        cells = {budget.labels: f"{budget.mean:.3f} ({span(budget.interval)})" for budget in curve.budgets}
+        rows.append((name, *(cells.get(column, "–") for column in columns)))
+    table = Table(("Method", *(f"{column} labelled" for column in columns)), tuple(rows))
+    told = [f"{name}: {curve.sentence()}" for name, curve in curves.items() if curve.plateau is not None]
+    caption = f"Mean Dice and its {PERCENT} interval by number of labelled patients."
+    return (Section("Label budgets", " ".join(told), ((caption, table),), (budget_picture(curves),)),)
+
+
+def ranks(groups: Sequence[Group]) -> tuple[Section, ...]:
+    """The order of the methods of each label budget, and how stable it is; nothing where no budget has two."""
+    tables = []
+    for budget in sorted({group.budget for group in groups}):
+        members = [group for group in groups if group.budget == budget]
+        if len(members) >= LEAST:
+            tables.append(rank_table(budget, members))
+    return (Section("Order of the methods", ABOUT_RANKS, tuple(tables)),) if tables else ()
+
+
+def rank_table(budget: int, members: Sequence[Group]) -> tuple[str, Table]:
+    """Caption and table of one label budget, the best method first."""
+    found, rows = stability(members), []
+    for name, place in sorted(found.places.items(), key=lambda item: item[1].rank):
+        failures = failed_in(next(group for group in members if group.name == name), MEAN)
+        rows.append(
+            (name, f"{place.rank:g}", f"{place.mean:.3f}", f"{place.first:.0%}", f"{place.best:g} to {place.worst:g}", str(failures))
+        )
+    agreed = "" if math.isnan(found.tau) else f" Kendall's tau between {found.seeds} seeds: {found.tau:.2f}."
+    caption = f"With {budget} labelled patients, by mean Dice.{agreed}"
+    return caption, Table(("Method", "Rank", "Dice", "First", "Ranks", "Failures"), tuple(rows))
+
+
+def stability(members: Sequence[Group]) -> Stability:
+    """The order of the methods of one label budget, by the Dice of the mean over classes."""
+    name = members[0].evaluations[0].compared()[-1]
+    together, start, scores = score_array([e for group in members for e in group.evaluations], name, "dice"), 0, {}
+    for group in members:
+        scores[group.name] = together[start : start + len(group.evaluations)]
+        start += len(group.evaluations)
+    return rank_stability(scores, {group.name: {seed: row for row, seed in enumerate(group.by_seed)} for group in members})
+
+
+def selected(groups: Sequence[Group]) -> tuple[Section, ...]:
+    """What the best of many looks scores beyond the last step, where runs have both."""
+    rows = []
+    for group in groups:
+        last, best = both_scores(group)
+        if not last:
+            continue
+        how = "; ".join(dict.fromkeys(each.provenance.protocol if each.provenance else "–" for each in best))
+        for name, found in inflation(last, best).items():
+            cells = (f"{found.last:.3f}", f"{found.selected:.3f}", f"{found.difference:+.3f}", span(found.interval, "+.3f"))
+            rows.append((group.name, name, how, str(found.trainings), *cells, number(found.largest)))
+    head = ("Method", "Class", "Protocol", "Trainings", "Last", "Selected", "Difference", f"{PERCENT} interval", "Largest")
+    if not rows:
+        return ()
+    caption = "Dice of the selected weights less that of the last step; largest: of a single training."
+    return (Section("Selected weights against the last step", ABOUT_INFLATION, ((caption, Table(head, tuple(rows), keys=3)),)),)
+
+
+def both_scores(group: Group) -> tuple[list[Evaluation], list[Evaluation]]:
+    """Scores of the last step and of the selected weights of each training that has both, folds taken together."""
+    trained = [(folder.run(), last, folder.path / SELECTED) for folder, last in group.trainings if (folder.path / SELECTED).is_file()]
+    last = pooled([(run, scores) for run, scores, _ in trained])
+    chosen = pooled([(run, Evaluation.from_json(path)) for run, _, path in trained])
+    return list(last.values()), list(chosen.values())
