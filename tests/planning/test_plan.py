@@ -15,7 +15,7 @@ from semiseg.planning.fingerprint import Fingerprint, GreyValues
 from semiseg.planning.grid import target_spacing
 from semiseg.planning.machine import Machine
 from semiseg.planning.plan import Plan, make_plan, method_layer
-from semiseg.planning.size import MEMORY_SHARE, natural_patch, smaller_patches
+from semiseg.planning.size import natural_patch, smaller_patches
 
 GB = 2**30
 LAPTOP = Machine("cpu", 8 * GB, 2, 2)
@@ -135,13 +135,13 @@ def test_huge_scans_on_a_laptop_get_a_patch_of_a_few_seconds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gigabytes", "patch", "batch"), [(4, (80, 64, 64), 2), (8, (96, 96, 96), 2), (24, (128, 128, 128), 2), (80, (128, 128, 128), 4)]
+    ("gigabytes", "patch", "batch"), [(4, (64, 64, 64), 2), (8, (96, 80, 80), 2), (24, (128, 128, 128), 2), (80, (128, 128, 128), 4)]
 )
 def test_patch_and_batch_fit_the_card(gigabytes: int, patch: tuple[int, ...], batch: int) -> None:
     made = plan(like((512, 512, 300), (0.8, 0.8, 1.0), CT), card(gigabytes))
     training = made.run.training
     assert (training.patch, training.labeled_batch, made.run.network.width) == (patch, batch, 16)
-    assert made.memory <= MEMORY_SHARE * gigabytes * GB
+    assert made.memory <= 0.6 * gigabytes * GB  # the scans may take a third
     assert all(side % 16 == 0 for side in training.patch)
     assert training.steps == 6000
     assert made.seconds is None

@@ -23,8 +23,10 @@ BATCHES = {2: (4, 8, 12), 3: (2, 4)}
 WIDTH = {"cpu": 8}
 """On a CPU half the published width: three times faster, and enough for small structures (docs/benchmarks/hippocampus.md)."""
 PUBLISHED_WIDTH = 16
-MEMORY_SHARE = 0.8
-"""Of what is free; the rest is for what a step's model leaves out: workspaces of convolutions, fragmentation, the scans themselves."""
+MEMORY_SHARE = {"cuda": 0.6}
+"""Of what is free there, for a step: the scans themselves may take a third of a card (see `training/job.py`)."""
+OTHER_SHARE = 0.8
+"""Elsewhere; the rest is for what a step's model leaves out: workspaces of convolutions, fragmentation, scans in memory."""
 CPU_STEP_SECONDS = 3.0
 """So that 600 steps on a CPU take half an hour."""
 
@@ -106,8 +108,8 @@ def limit(chosen: StepSize, too_large: StepSize, machine: Machine) -> str:
     """What the patch had to be made smaller for: `too_large` is the last one that did not fit."""
     if chosen == too_large:
         return f"could get no smaller; it may still take {step_memory(chosen) / 2**30:.1f} GB, or more than {CPU_STEP_SECONDS:g} s"
-    if step_memory(too_large) > MEMORY_SHARE * machine.memory:
-        return f"fits {MEMORY_SHARE:.0%} of {machine.memory / 2**30:.0f} GB"
+    if step_memory(too_large) > memory_for_a_step(machine):
+        return f"fits {memory_for_a_step(machine) / machine.memory:.0%} of {machine.memory / 2**30:.0f} GB"
     return f"takes less than about {CPU_STEP_SECONDS:g} s on this {machine.device}"
 
 
@@ -123,7 +125,12 @@ def choose_batch(draft: Draft, size: StepSize, batches: tuple[int, ...], machine
 def fits(size: StepSize, machine: Machine) -> bool:
     """Whether a step of CML stays within the machine's memory and, on a CPU, within a few seconds."""
     seconds = step_seconds(size, machine)
-    return step_memory(size) <= MEMORY_SHARE * machine.memory and (seconds is None or seconds <= CPU_STEP_SECONDS)
+    return step_memory(size) <= memory_for_a_step(machine) and (seconds is None or seconds <= CPU_STEP_SECONDS)
+
+
+def memory_for_a_step(machine: Machine) -> float:
+    """Bytes that a step may take."""
+    return MEMORY_SHARE.get(machine.device, OTHER_SHARE) * machine.memory
 
 
 def refuse_single_voxel(patch: tuple[int, ...]) -> None:
