@@ -82,6 +82,8 @@ def test_documents_are_run_one_after_another_and_nothing_twice(tmp_path: Path) -
     first = {"data": {"A": "a"}, "methods": ["cml"], "labeled": [8]}
     second = {"data": {"A": "a"}, "methods": ["supervised", "cml"], "labeled": [8]}
     assert [training.label for training in trainings(written(tmp_path, first, second))] == ["cml", "supervised"]
+    with pytest.raises(SettingsError, match="A/cml-8-d0-s1337: two documents of the grid give it different settings"):
+        trainings(written(tmp_path, first, {**second, "protocol": "paper"}))
 
 
 def test_folders_may_be_given_on_the_command_line(tmp_path: Path) -> None:
@@ -127,6 +129,8 @@ def test_a_grid_that_is_none_says_what_is_wrong_in_it(tmp_path: Path) -> None:
     assert "data.A.foldr: unknown setting (did you mean 'folder'?)" in text
     with pytest.raises(SettingsError, match=r"laptp: no such grid file \(did you mean 'laptop'\?\)"):
         read_grids("laptp")
+    with pytest.raises(SettingsError, match="holds no training"):
+        trainings(written(tmp_path, {"data": {"A": "a"}}))
     with pytest.raises(SettingsError, match="expected a grid"):
         read_grids(written(tmp_path, ["a", "list"]))
 

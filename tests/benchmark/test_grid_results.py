@@ -14,13 +14,14 @@ from semiseg.benchmark.state import State
 from semiseg.benchmark.training import Training
 from semiseg.config import make_run
 from semiseg.evaluation.metrics import ClassScore
-from semiseg.evaluation.results import CaseScore, Evaluation, Provenance
+from semiseg.evaluation.results import METRICS, CaseScore, Evaluation, Provenance
 from semiseg.run_folder import RunFolder
 
 
 def score(dice: float) -> ClassScore:
+    sizes: Any = dict.fromkeys(("prediction_voxels", "reference_voxels", "prediction_volume", "reference_volume"), 5)
     values: Any = dict.fromkeys(("hd95_voxel", "asd_voxel", "assd_voxel", "hd95_mm", "asd_mm", "assd_mm"), 2.0)
-    return ClassScore(name="organ", status="ok", dice=dice, jaccard=dice / (2 - dice), prediction_voxels=5, reference_voxels=5, **values)
+    return ClassScore(name="organ", status="ok", dice=dice, jaccard=dice / (2 - dice), **sizes, **values)
 
 
 def cell(seed: int, fold: str | None = None, method: str = "cml") -> Training:
@@ -45,7 +46,7 @@ def test_seeds_are_averaged_and_cases_are_tidy(tmp_path: Path) -> None:
     assert table([row]).head[6:8] == ("HD95 mm", "ASD mm")
     assert table([row]).rows[0][-4:] == ("0", "2", "0.50", "100")
     rows = list(tidy(scores))
-    assert len(rows) == 2 * 2 * 8  # trainings x cases x metrics
+    assert len(rows) == 2 * 2 * len(METRICS)  # trainings x cases x metrics
     assert rows[0] == rows[0] | {"seed": 0, "case": "a", "class": "organ", "metric": "dice", "value": 0.8, "fingerprint": "abcd"}
 
 

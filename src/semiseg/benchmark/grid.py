@@ -45,8 +45,8 @@ class Grid(Section):
     methods: tuple[str, ...] = Field((), description="as they are")
     variants: dict[str, dict[str, Settings]] = Field(default_factory=dict, description="method -> name -> settings")
     labeled: tuple[Annotated[int, Field(ge=1)], ...] = Field((), description="label budgets; empty: all labels")
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((1337,), min_length=1)
-    draws: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (1337,)
+    draws: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
     folds: int = Field(0, ge=0, description="cross-validation in so many parts; 0: the data set's own division")
     settings: Settings = Field(default_factory=dict, description="of all runs")
 
@@ -135,8 +135,19 @@ def with_folders(grids: list[Grid], folders: dict[str | None, Path], base: Path)
 
 
 def unrolled(grids: list[Grid]) -> list[Training]:
-    """The trainings of several grids, one after another; what an earlier one has is not repeated."""
-    return list({training.name: training for grid in reversed(grids) for training in reversed(grid.trainings())}.values())[::-1]
+    """The trainings of several grids, one after another; what an earlier one has is not repeated.
+
+    Raises:
+        SettingsError: there is none, or two of them would share a folder and differ in their settings.
+    """
+    found: dict[str, Training] = {}
+    for training in (training for grid in grids for training in grid.trainings()):
+        known = found.setdefault(training.name, training)
+        if known is not training and known.values() != training.values():
+            raise SettingsError(f"{training.name}: two documents of the grid give it different settings. Name one of them as a variant.")
+    if not found:
+        raise SettingsError(f"{grids[0].name}: the grid holds no training. Name methods or variants, and at least one seed and draw.")
+    return list(found.values())
 
 
 def shipped() -> dict[str, str]:
