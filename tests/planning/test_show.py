@@ -68,5 +68,5 @@ def test_a_plan_in_brief() -> None:
     first, second, third = in_brief(LAPTOP)
     assert first == "plan for cpu, 2 cores (2 computing), 8.0 GB of RAM free:"
     assert second == "  cml, vnet of width 8; patches 80 x 64 x 64, 2 labelled and 2 unlabelled a step"
-    assert third.startswith("  normalize fixed, resampled to 1.5 x 1.5 x 1.5 mm; 600 steps of adamw; about 1.5 GB and ")
+    assert third.startswith("  normalize fixed, resampled to 1.5 x 1.5 x 1.5 mm; 600 steps of adamw; about 1.6 GB and ")
     assert "--dry-run measures it" in cost_text(plan(Machine("cuda", 2**33, 2)))

@@ -15,8 +15,9 @@ import torch
 from semiseg.networks import UNet, VNet
 from semiseg.planning.machine import Machine
 
-PROCESS = 450 * 2**20
-"""Bytes of a process on a CPU before its first patch (measured: 390 MB); a CUDA context takes about as much beside the allocator."""
+PROCESS = 500 * 2**20
+"""Bytes of a training on a CPU beside its step (measured: 390 MB before the first patch, and scans, log and tables); a CUDA context takes
+about as much beside the allocator."""
 BYTES_A_VOXEL = {2: 115.0, 3: 100.0}
 """Bytes that a voxel of a patch holds for the backward pass, for each channel of the first level (measured: 108 to 112, 59 to 105)."""
 BYTES_A_CLASS = 12.0
