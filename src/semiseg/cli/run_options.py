@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 ConfigFile = Annotated[
-    str | None, typer.Option("--config", help="A run file, or a published one by its name: la, acdc, hippocampus.", show_default=False)
+    str | None,
+    typer.Option("--config", help="A run file, or a published one by its name: la, acdc, brats2019, hippocampus.", show_default=False),
 ]
 MethodName = Annotated[
     str | None, typer.Option("--method", help="See `semiseg methods`. Default: cml, or supervised if all have labels.", show_default=False)
