@@ -29,3 +29,8 @@ def test_a_tie_goes_to_the_first_and_empty_stays_empty() -> None:
 def test_hard_labels_of_two_classes_are_the_threshold_at_one_half() -> None:
     logits = torch.tensor([[[0.0, 0.0, 2.0], [0.1, -0.1, 1.0]]])  # (1, 2, 3)
     assert hard_labels(logits).tolist() == [[1, 0, 0]]
+
+
+def test_hard_labels_of_more_classes_are_the_highest_logit() -> None:
+    logits = torch.tensor([[[0.0, 3.0], [1.0, 2.0], [0.5, -1.0]]])  # (1, 3, 2)
+    assert hard_labels(logits).tolist() == [[1, 0]]

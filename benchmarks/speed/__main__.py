@@ -1,0 +1,68 @@
+"""How much faster semiseg is than the released scripts' way of doing the same. Prints a Markdown table.
+
+python benchmarks/speed DATA                   DATA holds LA/ and ACDC/ as published
+python benchmarks/speed DATA --parts metrics components --repeats 5 --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import parts
+import torch
+from step import STEPS
+from timing import Row
+
+PARTS: dict[str, Callable[[Path, int], Iterator[Row]]] = {
+    "metrics": parts.metrics,
+    "components": parts.components,
+    "sampling": parts.sampling,
+    "windows": parts.windows,
+    **STEPS,
+}
+
+
+def machine() -> str:
+    """Processor, threads, PyTorch, precision."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{name}, {torch.get_num_threads()} threads, {capability}; PyTorch {torch.__version__}, float32"
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as Markdown."""
+    lines = ["| part | plain | semiseg | faster | asked for | largest difference | |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        numbers = f"{row.plain:.3g} {row.unit} | {row.ours:.3g} {row.unit} | {row.ratio:.1f} x"
+        lines.append(f"| {row.part} | {numbers} | {f'{row.target:g} x' if row.target else ''} | {row.difference} | {row.note} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure what was asked for, and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--parts", nargs="+", choices=[*PARTS], default=[*PARTS])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    rows = []
+    for part in given.parts:
+        print(f"{part} ...", file=sys.stderr)
+        rows += PARTS[part](given.data, given.repeats)
+    print(
+        json.dumps({"machine": machine(), "rows": [asdict(row) for row in rows]}, indent=2)
+        if given.json
+        else f"{machine()}\n\n{table(rows)}"
+    )
+
+
+if __name__ == "__main__":
+    main()

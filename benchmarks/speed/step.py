@@ -1,0 +1,124 @@
+"""A CML training step: plain and semiseg's, with and without the making of its batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import plain_data
+import plain_step
+import scans
+import torch
+from lightning_fabric import Fabric
+from timing import Row, in_turns
+from torch import nn
+
+from semiseg.case import Batch
+from semiseg.methods import Step
+from semiseg.training.fit import channels_last, locate, take_step
+from semiseg.training.job import Job
+from semiseg.training.optimization import make_optimizers
+
+SEED = 0
+
+
+class Ours:
+    """The engine's step, on its own network."""
+
+    def __init__(self, job: Job) -> None:
+        torch.manual_seed(SEED)
+        patch, self.training = job.run.training.patch, job.run.training
+        self.method: Any = job.run.build().to(memory_format=channels_last(patch)).train()  # type: ignore[call-overload]
+        self.optimizers = make_optimizers(self.method, self.training)
+        self.fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
+        self.stages = self.method.stages(self.training.steps)
+
+    def at(self, number: int) -> Step:
+        """A step of the last stage."""
+        return locate(self.stages, self.stages[0].steps + number, SEED)
+
+    def step(self, batch: Batch, number: int) -> float:
+        """One update; the loss as a number."""
+        return float(take_step(self.fabric, self.method, self.optimizers, batch, self.at(number))["loss"])
+
+
+class Plain:
+    """The plain step, from the same weights."""
+
+    def __init__(self, ours: Ours, job: Job) -> None:
+        self.method: Any = job.run.build().to(memory_format=torch.contiguous_format).train()
+        self.method.load_state_dict(ours.method.state_dict())
+        self.ours, settings, training = ours, job.run.settings, job.run.training
+        self.weights = (settings.unlabeled_weight, settings.feature_weight)  # type: ignore[attr-defined]
+        self.optimizer = torch.optim.SGD(self.method.parameters(), training.learning_rate, momentum=0.9, weight_decay=training.weight_decay)
+
+    def step(self, image: torch.Tensor, label: torch.Tensor, number: int) -> float:
+        """One update on a batch of which the first half is labelled."""
+        half, step = len(image) // 2, self.ours.at(number)
+        boxes = [self.method.box(image, step) for _ in range(2)]
+        loss = plain_step.losses(self.method.views, image[:half], label[:half], image[half:], boxes, self.weights)
+        return plain_step.step(self.optimizer, loss)
+
+
+def rows(name: str, job: Job, repeats: int, steps: int) -> Iterator[Row]:
+    """The step alone, on one batch; then `steps` of them with all that it takes to have their batches."""
+    difference = f"loss {loss_difference(job):.0e}"
+    ours = Ours(job)
+    plain, loader, training = Plain(ours, job), scans.loader(job), job.run.training
+    batch = loader(0)
+    image, label = plain_batch(batch)
+    numbers = count()
+    seconds = in_turns(lambda: plain.step(image, label, next(numbers)), lambda: ours.step(batch, next(numbers)), repeats)
+    yield Row(f"{name}, the step alone", "s", *seconds, seconds[0] / seconds[1], None, difference)
+
+    def with_batches() -> None:
+        files = scans.paths(job)
+        for samples in plain_data.batches(*files, training.patch, training.labeled_batch, steps):
+            plain.step(*samples, next(numbers))
+
+    def ours_with_batches() -> None:
+        for _ in range(steps):
+            number = next(numbers)
+            ours.step(loader(number), number)
+
+    whole = in_turns(with_batches, ours_with_batches, repeats, warm=False)
+    yield Row(f"{name}, with its batch", "s", whole[0] / steps, whole[1] / steps, whole[0] / whole[1], 2.5, difference)
+
+
+def loss_difference(job: Job) -> float:
+    """Between the losses of a step on one batch, as a share. Without element-wise dropout, whose masks depend on the layout."""
+    ours = Ours(job)
+    plain = Plain(ours, job)
+    for method in (ours.method, plain.method):
+        without_element_dropout(method)
+    batch = scans.loader(job)(0)
+    first, second = ours.step(batch, 0), plain.step(*plain_batch(batch), 0)
+    return abs(first - second) / abs(second)
+
+
+def without_element_dropout(network: nn.Module) -> None:
+    """Switch it off."""
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+
+
+def plain_batch(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images of both halves, contiguous, and labels; the plain step reads those of the first half."""
+    image = torch.cat([batch.labeled.image, batch.unlabeled.image]).contiguous()
+    return image, torch.cat([batch.labeled.label, torch.zeros_like(batch.labeled.label)])
+
+
+def volumes(folder: Path, repeats: int) -> Iterator[Row]:
+    """3D V-Net, patch 64 x 64 x 48, batch 4 + 4; two steps an epoch, as in the released script with 8 labelled scans."""
+    yield from rows("CML step, 3D V-Net, 64x64x48, 4+4", scans.la_job(folder, (64, 64, 48)), repeats, steps=2)
+
+
+def slices(folder: Path, repeats: int) -> Iterator[Row]:
+    """2D U-Net, 128 x 128, batch 12 + 12."""
+    yield from rows("CML step, 2D U-Net, 128x128, 12+12", scans.acdc_job(folder, (128, 128)), repeats, steps=4)
+
+
+STEPS: dict[str, Callable[[Path, int], Iterator[Row]]] = {"step3d": volumes, "step2d": slices}
