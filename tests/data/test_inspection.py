@@ -73,6 +73,12 @@ def test_nothing_is_found_in_a_clean_set(clean: Path) -> None:
     assert calls == [(k, 10) for k in range(1, 11)]
 
 
+def test_nothing_is_found_in_260_real_scans(hippocampus_folder: Path) -> None:
+    dataset = open_folder(hippocampus_folder)
+    assert sum(map(len, dataset.parts.values())) == 260
+    assert inspect(dataset) == []
+
+
 def cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 

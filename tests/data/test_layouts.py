@@ -124,7 +124,12 @@ def test_decathlon_modalities_lie_along_the_fourth_axis(tmp_path: Path, monkeypa
     assert (case.id, [str(source) for source in case.images]) == ("a", [f"{tmp_path / 'imagesTr/a.nii.gz'}[{k}]" for k in (0, 1)])
     readings: list[Path] = []
     read = nifti.read_image
-    monkeypatch.setattr(nifti, "read_image", lambda path: (readings.append(path), read(path))[1])
+
+    def counted(path: Path) -> tuple[Array, Geometry]:
+        readings.append(path)
+        return read(path)
+
+    monkeypatch.setattr(nifti, "read_image", counted)
     raw = prepare([case.unlabeled()], Preparation(normalize="none"), 2, tmp_path / "cache")[0].image
     assert np.array_equal(raw, np.moveaxis(both, -1, 0))
     assert len(readings) == 1  # not once a channel
