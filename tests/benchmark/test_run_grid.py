@@ -29,7 +29,7 @@ from semiseg.errors import RunFolderError
 from semiseg.evaluation.results import METRICS
 from semiseg.training.train import train
 
-STEPS = 30
+STEPS = 12
 TINY = {
     "network": {"width": 4},
     "training": {"steps": STEPS, "patch": [32, 16, 16], "labeled_batch": 2, "unlabeled_batch": 2, "precision": "32-true"},
@@ -130,9 +130,7 @@ def test_last_words_are_the_error() -> None:
 def grid_file(folder: Path) -> Path:
     write_phantom(folder / "phantom", cases=4, labeled=2, test=1, shape=(20, 20, 20))
     path = folder / "grid.yaml"
-    path.write_text(
-        yaml.safe_dump({"data": {"P": "phantom"}, "methods": ["supervised"], "labeled": [2], "seeds": [0, 1], "settings": TINY})
-    )
+    path.write_text(yaml.safe_dump({"data": {"P": "phantom"}, "methods": ["supervised"], "labeled": [2], "seeds": [0], "settings": TINY}))
     return path
 
 
@@ -164,15 +162,16 @@ def test_a_grid_killed_with_sigkill_goes_on_and_ends_as_an_unbroken_one(tmp_path
     step = torch.load(state, weights_only=True)["step"]
     assert 0 < step < STEPS
     assert not (state.parent / "weights.safetensors").exists()
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert "2 of 2 trainings finished" in done.stdout
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "1 of 1 trainings finished" in done.stdout
     for training in unrolled(read_grids(grid)):
         whole = train(tmp_path / "phantom", [training.values()], tmp_path / "whole" / training.name, device="cpu", progress=False)
         ours, theirs = (load_file(folder / "weights.safetensors") for folder in (whole.folder.path, out / training.name))
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     with (out / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 2 * len(METRICS)  # trainings x metrics; one case, one class
+    assert len(rows) == len(METRICS)  # one training, case and class
     assert {row["protocol"] for row in rows} == {"sealed, last step"}
     assert "| 2 | supervised | last | chamber |" in (out / "results.md").read_text()
     assert (out / "report.html").is_file()

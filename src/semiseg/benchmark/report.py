@@ -16,6 +16,7 @@ from semiseg.reporting import comparison
 from semiseg.reporting.files import write_files
 from semiseg.reporting.runs import find_test_cases, grouped, read_training
 from semiseg.run_folder import RunFolder, replacing
+from semiseg.training.progress import say
 
 HOW_TO_READ = (
     "Mean ± standard deviation over trainings (seeds and label draws) of the mean over test cases; the folds of a cross-validation are one "
@@ -86,18 +87,17 @@ def missing(state: State) -> list[str]:
 
 
 def pages(name: str, rows: Sequence[Row], out: Path) -> list[Path]:
-    """A report page for each data set, with its tables beside it; none of a cross-validation, whose trainings have other test cases."""
-    names = dict.fromkeys(row.data for row in rows)
-    return [
-        page(f"{name}: {data}" if len(names) > 1 else name, own, out / data / "report.html" if len(names) > 1 else out / "report.html")
-        for data in names
-        if (own := [member.folder.path for row in rows if row.data == data and row.weights == LAST for member in row.members if whole(row)])
-    ]
-
-
-def whole(row: Row) -> bool:
-    """Whether its trainings were all scored on the same cases."""
-    return not any(member.training.fold for member in row.members)
+    """A report page for each data set, with its tables beside it; none, and a line why, where its trainings do not compare yet."""
+    names = list(dict.fromkeys(row.data for row in rows))
+    written = []
+    for data in names:
+        runs = [member.folder.path for row in rows if row.data == data and row.weights == LAST for member in row.members]
+        title, folder = (name, out) if len(names) == 1 else (f"{name}: {data}", out / data)
+        try:
+            written.append(page(title, runs, folder / "report.html"))
+        except DataError as error:  # folds that are not all there
+            say(f"No page on {data}: {error}")
+    return written
 
 
 def page(title: str, runs: Sequence[Path], path: Path) -> Path:

@@ -100,6 +100,6 @@ class Line:
 def progress_line(trainings: Sequence[Training], runs: Mapping[str, Run], out: Path, jobs: int, state: State) -> str:
     """How far the grid is, in one line."""
     found = estimate(trainings, runs, out, jobs)
-    left = "" if found.seconds is None else f", about {format_seconds(found.seconds)} left"
+    left = "" if found.seconds is None else f", about {format_seconds(found.seconds)} of training left"
     done = f"{len(state.named('finished'))} of {len(trainings)} trainings, {found.done / found.total:.0%} of the steps"
     return f"{done}{left}; at work: {', '.join(state.named('running'))}"
