@@ -33,17 +33,18 @@ SUB_VOLUME = (130, 112, 84)
 def sampling(folder: Path, repeats: int) -> Iterator[Row]:
     """Batches of 4 + 4 LA patches of the published size, from files and from prepared scans."""
     took, job = seconds(lambda: scans.la_job(folder, PATCH))
-    loader, files, steps, numbers = scans.loader(job), scans.paths(job), 4, count()
+    loader, files, few, many, numbers = scans.loader(job), scans.paths(job), 4, 40, count()
 
     def plain() -> None:
-        for _ in plain_data.batches(*files, PATCH, 4, steps):
+        for _ in plain_data.batches(*files, PATCH, 4, few):
             pass
 
     def ours() -> None:
-        for _ in range(steps):
+        for _ in range(many):
             loader(next(numbers))
 
-    times = [8 * steps / t for t in in_turns(plain, ours, repeats)]
+    taken = in_turns(plain, ours, repeats)
+    times = (8 * few / taken[0], 8 * many / taken[1])
     note = f"{len(files[0] + files[1])} scans, prepared once ({took:.0f} s, none if kept from before)"
     yield Row("sampling and augmentation, LA, 112x112x80", "samples/s", *times, times[1] / times[0], 30, patch_difference(job), note)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +13,9 @@ from semiseg.data.labels import STORED_IGNORE
 from semiseg.data.prepare import Prepared
 from semiseg.data.sampling import Draw, crop_shape
 from semiseg.errors import DataError
+
+Volume = Array | Tensor
+"""A scan as it lies on the host, or on the device."""
 
 
 def pools(prepared: Sequence[Prepared]) -> tuple[list[Prepared], list[Prepared]]:
@@ -42,11 +46,11 @@ class Bank:
         self.shapes: tuple[tuple[int, ...], ...] = tuple(item.image.shape[1:] for item in prepared)
         self.labeled_boxes = tuple(item.labeled_box for item in prepared)
         self.channels = int(prepared[0].image.shape[0])
-        self._images = [_tensor(item.image) for item in prepared]
-        self._labels = [_tensor(item.label) for item in prepared if item.label is not None]
+        self._images: Sequence[Volume] = [item.image for item in prepared]
+        self._labels: Sequence[Volume] = [item.label for item in prepared if item.label is not None]
         if resident:
-            self._images = [image.to(self.device, dtype) for image in self._images]
-            self._labels = [label.to(self.device) for label in self._labels]
+            self._images = [_tensor(item.image).to(self.device, dtype) for item in prepared]
+            self._labels = [_tensor(item.label).to(self.device) for item in prepared if item.label is not None]
         self._resident = resident
 
     def __len__(self) -> int:
@@ -80,25 +84,34 @@ class Bank:
         image = image.to(self.device, non_blocking=True)
         if label is None:
             return image, None
+        whole = not self._resident and label.numpy().max() < STORED_IGNORE  # as is most often so, and soon seen in bytes
         classes = label.to(self.device, non_blocking=True).long()
-        return image, classes.masked_fill_(classes == STORED_IGNORE, IGNORE)
+        return image, classes if whole else classes.masked_fill_(classes == STORED_IGNORE, IGNORE)
 
 
-def _copy_patch(out: Tensor, volume: Tensor, draw: Draw) -> None:
-    """Cut, turn and flip one patch of `volume` (C, *S) into `out` (C, *P): views until the flip and the last copy."""
+def _copy_patch(out: Tensor, volume: Volume, draw: Draw) -> None:
+    """Cut, turn and flip one patch of `volume` (C, *S) into `out` (C, *P)."""
     patch = tuple(out.shape[1:])
     scan, inside = _overlap(draw.start, crop_shape(patch, draw.turns), tuple(volume.shape[1:]))
     cut = volume[(slice(None), *scan)]
     transposed, flips = _as_transpose_and_flips(draw)
     if transposed:
-        cut = cut.transpose(1, 2)
+        cut = cut.swapaxes(1, 2)
         inside[:2] = inside[1::-1]
     for axis in flips:
         part, size = inside[axis], patch[axis]
         inside[axis] = slice(size - part.stop, size - part.start)
     if cut.shape[1:] != patch:
         out.zero_()
-    out[(slice(None), *inside)].copy_(cut.flip([axis + 1 for axis in flips]) if flips else cut)
+    _copy_flipped(out[(slice(None), *inside)], cut, [axis + 1 for axis in flips])
+
+
+def _copy_flipped(out: Tensor, cut: Volume, axes: list[int]) -> None:
+    """On the host in one pass, by NumPy: PyTorch's flip is a copy of its own."""
+    if isinstance(cut, Tensor):
+        out.copy_(cut.flip(axes) if axes else cut)
+    else:
+        np.copyto(out.numpy(), np.flip(cut, tuple(axes)))
 
 
 def _overlap(start: Sequence[int], size: Sequence[int], sides: Sequence[int]) -> tuple[list[slice], list[slice]]:
