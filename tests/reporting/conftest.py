@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nibabel
 import numpy as np
@@ -11,6 +15,9 @@ from report_kit import SHAPE, SPACING, Runs, box, finished
 
 from semiseg.case import Case, Geometry
 from semiseg.data.formats import write_label
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture
@@ -41,3 +48,17 @@ def scans_folder(tmp_path: Path, test_cases: list[Case]) -> Path:
         write_label(folder / "labels" / f"{case.id}.nii.gz", np.asarray(case.label), Geometry.from_spacing(SPACING))
     (folder / "test.list").write_text("".join(f"{case.id}\n" for case in test_cases))
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium: the one in CHROMIUM, else on the path, else that of Playwright."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    path = os.environ.get("CHROMIUM") or next((found for name in names if (found := shutil.which(name))), None)
+    with playwright.sync_playwright() as started:
+        if path is None and not Path(started.chromium.executable_path).is_file():
+            pytest.skip("no Chromium: install it, or name it in CHROMIUM")
+        opened = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()

@@ -88,6 +88,6 @@ def warnings(groups: Sequence[Group]) -> list[str]:
     return [
         f"Warning: the pseudo-labels of {label} collapsed in {name} (found at step {step})."
         for group in groups
-        for name, (folder, _) in zip(training_names(group), group.trainings, strict=True)
-        for label, step in collapsed(read_log(folder), folder.run().training.steps).items()
+        for name, run, (folder, _) in zip(training_names(group), group.runs, group.trainings, strict=True)
+        for label, step in collapsed(read_log(folder), run.training.steps).items()
     ]

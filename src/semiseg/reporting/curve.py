@@ -9,7 +9,7 @@ from semiseg.evaluation.efficiency import REACH, Efficiency, measure
 from semiseg.evaluation.gain import PERCENT
 from semiseg.evaluation.statistics import refuse_other_cases, score_array
 from semiseg.reporting.budget_figure import budget_figure
-from semiseg.reporting.evidence import provenance_remark, provenance_table, span
+from semiseg.reporting.evidence import failed_in, provenance_remark, provenance_table, span
 from semiseg.reporting.html import Picture, Report, Section
 from semiseg.reporting.protocols import about_protocols, origin
 from semiseg.reporting.runs import Group, group_names, identity
@@ -30,7 +30,7 @@ def curves_of(groups: Sequence[Group]) -> dict[str, list[Group]]:
     """Groups that differ in their label budget alone, by the name of what they share; the smallest budget first."""
     found: dict[str, list[Group]] = {}
     for group in groups:
-        key = json.dumps(identity(group.folder.run(), WITH_BUDGET), sort_keys=True)
+        key = json.dumps(identity(group.runs[0], WITH_BUDGET), sort_keys=True)
         found.setdefault(key, []).append(group)
     names = group_names([members[0].folder for members in found.values()], WITH_BUDGET)
     return {name: sorted(members, key=lambda group: group.budget) for name, members in zip(names, found.values(), strict=True)}
@@ -50,7 +50,7 @@ def efficiency(members: Sequence[Group]) -> Efficiency:
     for group in members:
         scores[group.budget] = together[start : start + len(group.evaluations)]
         start += len(group.evaluations)
-    failures = {group.budget: sum(evaluation.summary()[name]["dice"].failures for evaluation in group.evaluations) for group in members}
+    failures = {group.budget: failed_in(group, name) for group in members}
     return measure(scores, failures)
 
 

@@ -9,9 +9,9 @@ from statistics import fmean
 
 from semiseg.evaluation.bootstrap import Interval
 from semiseg.evaluation.gain import PERCENT, in_words, verdict
-from semiseg.evaluation.results import MEAN
+from semiseg.evaluation.results import MEAN, failed
 from semiseg.evaluation.statistics import Paired, compare_classes, corrected, score_array, spread
-from semiseg.reporting.runs import Group, training_names, uses_unlabeled
+from semiseg.reporting.runs import Group, training_names
 from semiseg.reporting.tables import Table
 
 BESIDE = 4
@@ -99,7 +99,8 @@ def failures(contrast: Contrast, name: str) -> str:
 
 def failed_in(group: Group, name: str) -> int:
     """In how many scans, over all trainings, a class (or for `MEAN` any) was missed or found where there is none."""
-    return sum(evaluation.summary()[name]["dice"].failures for evaluation in group.evaluations)
+    cases = [case for evaluation in group.evaluations for case in evaluation.cases]
+    return sum(any(failed(score) for score in case.classes if name in (MEAN, score.name)) for case in cases)
 
 
 def paired_cells(paired: Paired) -> tuple[str, ...]:
@@ -173,9 +174,9 @@ def gain_lines(groups: Sequence[Group], found: Sequence[Contrast]) -> list[str]:
     """
     lines = []
     for group in groups:
-        if not uses_unlabeled(group.folder.run()):
+        if not group.uses_unlabeled:
             continue
-        contrast = next((each for each in found if each.group is group and not uses_unlabeled(each.control.folder.run())), None)
+        contrast = next((each for each in found if each.group is group and not each.control.uses_unlabeled), None)
         if contrast is not None:
             lines.append(f"{group.name}: {verdict(contrast.overall)}: {in_words(contrast.overall)}, against {contrast.control.name}.")
             continue

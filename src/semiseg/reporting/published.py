@@ -66,7 +66,7 @@ def published(groups: Sequence[Group], beside: Sequence[str] = ()) -> tuple[Sect
 
 def own_tables(groups: Sequence[Group]) -> list[str]:
     """The tables of the data set that the groups were trained on, if it is one of the published ones and still there."""
-    folder = groups[0].folder.run().data.folder
+    folder = groups[0].runs[0].data.folder
     try:
         title = open_folder(folder).name if folder is not None else ""
     except SemisegError:

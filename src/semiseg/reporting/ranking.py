@@ -98,7 +98,8 @@ def selected(groups: Sequence[Group]) -> tuple[Section, ...]:
 
 def both_scores(group: Group) -> tuple[list[Evaluation], list[Evaluation]]:
     """Scores of the last step and of the selected weights of each training that has both, folds taken together."""
-    trained = [(folder.run(), last, folder.path / SELECTED) for folder, last in group.trainings if (folder.path / SELECTED).is_file()]
+    every = [(run, last, folder.path / SELECTED) for run, (folder, last) in zip(group.runs, group.trainings, strict=True)]
+    trained = [each for each in every if each[2].is_file()]
     last = pooled([(run, scores) for run, scores, _ in trained])
     chosen = pooled([(run, Evaluation.from_json(path)) for run, _, path in trained])
     return list(last.values()), list(chosen.values())

@@ -38,9 +38,19 @@ class Group:
         return self.trainings[0][0]
 
     @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """The settings of each training."""
+        return tuple(folder.run() for folder, _ in self.trainings)
+
+    @property
+    def uses_unlabeled(self) -> bool:
+        """Whether its trainings learned from unlabelled scans."""
+        return uses_unlabeled(self.runs[0])
+
+    @cached_property
     def by_seed(self) -> dict[str, Evaluation]:
         """Scores by seed and draw; the folds of a cross-validation are one, over the cases of all of them."""
-        return pooled([(folder.run(), evaluation) for folder, evaluation in self.trainings])
+        return pooled(zip(self.runs, (evaluation for _, evaluation in self.trainings), strict=True))
 
     @property
     def evaluations(self) -> tuple[Evaluation, ...]:
@@ -124,7 +134,7 @@ def grouped(trainings: Iterable[Training]) -> list[Group]:
         groups.setdefault(json.dumps(identity(training[0].run()), sort_keys=True), []).append(training)
     names = group_names([members[0][0] for members in groups.values()])
     found = [Group(name, tuple(members)) for name, members in zip(names, groups.values(), strict=True)]
-    return sorted(found, key=lambda group: (group.budget, uses_unlabeled(group.folder.run())))
+    return sorted(found, key=lambda group: (group.budget, group.uses_unlabeled))
 
 
 def by_test_set(groups: Sequence[Group]) -> list[list[Group]]:
@@ -164,7 +174,7 @@ def _name(title: str, folder: RunFolder, own: Mapping[str, str], alike: Sequence
 
 def training_names(group: Group) -> list[str]:
     """The group's name, with seed and draw where there are several trainings."""
-    runs = [folder.run() for folder, _ in group.trainings]
+    runs = group.runs
     draws = {run.data.draw for run in runs}
     if len(runs) == 1:
         return [group.name]

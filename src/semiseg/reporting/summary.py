@@ -9,7 +9,7 @@ from semiseg.evaluation.results import failed
 from semiseg.evaluation.statistics import score_array, spread
 from semiseg.reporting.evidence import Contrast, span
 from semiseg.reporting.ranking import stability
-from semiseg.reporting.runs import Group, training_names, uses_unlabeled
+from semiseg.reporting.runs import Group, training_names
 
 LISTED = 4
 """Differences and failures that are told; tables hold the others."""
@@ -44,7 +44,7 @@ def results(groups: Sequence[Group], found: Sequence[Contrast]) -> str:
         return f"On {count} test scans: {'; '.join(told)}"
     (contrast,) = found
     name, other, split = contrast.group.name, contrast.control.name, contrast.group.folder.read_json("split.json")
-    besides = f", {name} with {len(split['unlabeled'])} unlabelled scans besides" if uses_unlabeled(contrast.group.folder.run()) else ""
+    besides = f", {name} with {len(split['unlabeled'])} unlabelled scans besides" if contrast.group.uses_unlabeled else ""
     return (
         f"On {count} test scans, {name} reached a mean Dice of {mean_dice(contrast.group):.3f} and {other} "
         f"{mean_dice(contrast.control):.3f} ({in_words(contrast.overall)}) with the same {contrast.group.labeled} labelled scans"
@@ -68,13 +68,13 @@ def of_many(groups: Sequence[Group], found: Sequence[Contrast]) -> str:
 
 def is_gain(contrast: Contrast) -> bool:
     """Whether a difference is what unlabelled scans bought."""
-    return uses_unlabeled(contrast.group.folder.run()) and not uses_unlabeled(contrast.control.folder.run())
+    return contrast.group.uses_unlabeled and not contrast.control.uses_unlabeled
 
 
 def alone(group: Group) -> str:
     """One group's result as a phrase."""
     split = group.folder.read_json("split.json")
-    others = f" and {len(split['unlabeled'])} unlabelled ones" if uses_unlabeled(group.folder.run()) else ""
+    others = f" and {len(split['unlabeled'])} unlabelled ones" if group.uses_unlabeled else ""
     found = spread(score_array(group.evaluations, group.evaluations[0].compared()[-1], "dice"))
     interval = f" ({PERCENT} interval {span(found.interval)})" if found.cases > 1 else ""
     times = f", {found.trainings} trainings" if found.trainings > 1 else ""
