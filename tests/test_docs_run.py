@@ -17,6 +17,7 @@ from semiseg.case import Geometry
 from semiseg.cli import app
 from semiseg.data.formats import read_image, read_label, write_label
 from semiseg.data.phantom import phantom_case, write_phantom
+from series_kit import write_series
 
 ROOT = Path(__file__).parents[1]
 OWN_TESTS = {"new-method.md"}
@@ -29,7 +30,7 @@ TRAININGS = {"train": SHORT, "demo": ["--steps", "2"]}
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def commands(page: Path) -> list[str]:
@@ -59,6 +60,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs")
     write_phantom(folder / "scans", cases=11, labeled=9, test=2, shape=(20, 20, 20), seed=1)
     write_brats(folder / "brats")
+    write_series(folder / "ct" / "series", (100 * phantom_case(0, (20, 20, 20))[0]).astype("int16"), (1, 0, 0, 0, 1, 0))
     for part, source in (("new", "images"), ("labels", "labels")):
         (folder / part).mkdir()
         for file in sorted((folder / "scans" / source).iterdir())[-2:]:
@@ -79,12 +81,17 @@ def sandbox(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path / "here"
 
 
+@pytest.mark.usefixtures("sandbox")
 @pytest.mark.parametrize("page", with_blocks("console"), ids=name_of)
-def test_commands_of_a_page_run_from_top_to_bottom(page: Path, sandbox: Path) -> None:
-    if not any(command.startswith("semiseg predict") for command in commands(page)):
-        shutil.copytree(sandbox / "labels", sandbox / "masks")  # as predicted elsewhere
+def test_commands_of_a_page_run_from_top_to_bottom(page: Path) -> None:
+    for made in re.findall(r"--out (runs/\S+)", page.read_text(encoding="utf-8")):
+        shutil.rmtree(made, ignore_errors=True)  # the page makes it itself
     for command in commands(page):
         program, *rest = shlex.split(command, comments=True)
+        if rest[0] == "evaluate":
+            compared = sorted(map(Path, rest[1:3]), key=Path.exists)
+            if not compared[0].exists():
+                shutil.copytree(compared[1], compared[0])  # as if made elsewhere
         if program == "semiseg":
             done = CliRunner().invoke(app, [*rest, *TRAININGS.get(rest[0], [])])
             assert done.exit_code == 0, f"{command}\n{done.output}\n{done.exception!r}"
@@ -95,12 +102,12 @@ def test_commands_of_a_page_run_from_top_to_bottom(page: Path, sandbox: Path) ->
 def known(program: str, rest: list[str]) -> bool:
     """Whether a command that sets up or measures names what is there: a target, an extra, a benchmark."""
     if program == "make":
-        return f"\n{rest[0]}:" in (ROOT / "Makefile").read_text()
+        return f"\n{rest[0]}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
     if program == "pip":
         extras = set(re.findall(r"\[(.*?)\]", rest[-1]))
         return (
             rest[0] == "install"
-            and extras <= tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"].keys()
+            and extras <= tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"].keys()
         )
     return program == "python" and (ROOT / rest[0]).is_file()
 

@@ -194,7 +194,10 @@ def read_layers(source: str | Path | None) -> dict[str, Any]:
         ]
         raise SettingsError(f"{source}: no such run file{did_you_mean(str(source), names)}. Published ones: {', '.join(sorted(names))}.")
     try:
-        values = yaml.safe_load(Path(source).read_text() if Path(source).is_file() else packaged.read_text()) or {}
+        values = (
+            yaml.safe_load(Path(source).read_text(encoding="utf-8") if Path(source).is_file() else packaged.read_text(encoding="utf-8"))
+            or {}
+        )
     except yaml.YAMLError as error:
         raise SettingsError(f"{source}: not readable as YAML: {error}") from error
     if not isinstance(values, dict):

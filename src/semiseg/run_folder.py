@@ -102,20 +102,20 @@ class RunFolder:
     def run(self) -> Run:
         """The resolved run, as it was trained."""
         try:
-            return validated(yaml.safe_load((self.path / "run.yaml").read_text()))
+            return validated(yaml.safe_load((self.path / "run.yaml").read_text(encoding="utf-8")))
         except (SettingsError, yaml.YAMLError, KeyError, TypeError) as error:
             raise RunFolderError(f"{self.path / 'run.yaml'}: not a run that this version reads: {error}") from error
 
     def write_text(self, name: str, text: str) -> None:
         with replacing(self.path / name) as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
 
     def write_json(self, name: str, value: Any) -> None:
         self.write_text(name, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
     def read_json(self, name: str) -> Any:
         path = self.path / name
-        return json.loads(path.read_text()) if path.is_file() else None
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     def save_weights(self, method: nn.Module, selected: bool = False) -> None:
         """The method's networks and buffers as safetensors: those of the last step, or those of the best look."""

@@ -21,6 +21,7 @@ from semiseg.config import make_run
 from semiseg.inference.files import predict_files
 from semiseg.inference.inputs import find_cases
 from semiseg.inference.predictor import Predictor
+from series_kit import write_series
 
 sitk: Any = untyped
 THRESHOLD = 100
@@ -93,24 +94,6 @@ def orientations() -> list[tuple[float, ...]]:
                 axes = turned(degrees) @ np.eye(3)[:, [row, column]] * signs
                 found.append(tuple(axes.T.ravel().tolist()))
     return found
-
-
-def write_series(folder: Path, voxels: Array, orientation: tuple[float, ...]) -> None:
-    """Voxels (slices, rows, columns) as a file a slice, through GDCM: not the code under test. File names run against the places."""
-    folder.mkdir(parents=True)
-    writer = sitk.ImageFileWriter()
-    writer.KeepOriginalImageUIDOn()
-    normal = np.cross(orientation[:3], orientation[3:])
-    for k, pixels in enumerate(voxels):
-        image = sitk.GetImageFromArray(pixels)
-        image.SetSpacing((0.75, 0.5))
-        position = np.array([-31.25, 12.5, 47.0]) + 3.0 * k * normal
-        tags = {"0008|0060": "CT", "0020|000d": "1.2.3", "0020|000e": "1.2.3.4", "0008|0018": f"1.2.3.4.{k + 1}"}
-        places = {"0020|0032": "\\".join(f"{x:.9f}" for x in position), "0020|0037": "\\".join(f"{x:.12f}" for x in orientation)}
-        for tag, value in {**tags, **places}.items():
-            image.SetMetaData(tag, value)
-        writer.SetFileName(str(folder / f"{len(voxels) - k}.dcm"))
-        writer.Execute(image)
 
 
 def test_a_segmentation_is_the_threshold_of_its_series_in_any_orientation(tmp_path: Path, predictor: Predictor) -> None:

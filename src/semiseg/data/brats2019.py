@@ -77,9 +77,9 @@ def describe_set(folder: Path, lists: Mapping[str, Sequence[str]]) -> None:
     """Write the lists, and dataset.yaml."""
     for part, names in lists.items():
         if names:
-            (folder / f"{part}.list").write_text("\n".join(names) + "\n")
+            (folder / f"{part}.list").write_text("\n".join(names) + "\n", encoding="utf-8")
     described: dict[str, Any] = {"name": "BraTS2019", "classes": list(CLASSES), "preparation": {"normalize": "none"}}
-    (folder / "dataset.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
+    (folder / "dataset.yaml").write_text(yaml.safe_dump(described, sort_keys=False), encoding="utf-8")
 
 
 def check(folder: Path, out: Path, files: dict[str, dict[str, Path]], wanted: Sequence[str], lists: Path | None) -> None:

@@ -82,10 +82,10 @@ def write_phantom(
         write_label(folder / "images" / f"{name}.nii.gz", np.rint(image * GREY_LEVELS).astype(np.int16), Geometry())
         if i < labeled or i >= cases:
             write_label(folder / "labels" / f"{name}.nii.gz", label, Geometry())
-    (folder / "train.list").write_text("\n".join(names[:cases]) + "\n")
+    (folder / "train.list").write_text("\n".join(names[:cases]) + "\n", encoding="utf-8")
     if test:
-        (folder / "test.list").write_text("\n".join(names[cases:]) + "\n")
-    (folder / "dataset.yaml").write_text(yaml.safe_dump({"name": "phantom", "classes": list(CLASS_NAMES[classes])}))
+        (folder / "test.list").write_text("\n".join(names[cases:]) + "\n", encoding="utf-8")
+    (folder / "dataset.yaml").write_text(yaml.safe_dump({"name": "phantom", "classes": list(CLASS_NAMES[classes])}), encoding="utf-8")
 
 
 def _smooth(random: np.random.Generator, shape: tuple[int, ...], width: float) -> Array:

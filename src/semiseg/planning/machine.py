@@ -74,7 +74,7 @@ def free_memory(
 
 
 def _system_memory(system: Path) -> int:
-    for line in system.read_text().splitlines() if system.is_file() else ():
+    for line in system.read_text(encoding="utf-8").splitlines() if system.is_file() else ():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     try:
@@ -91,7 +91,7 @@ def _reclaimable(group: Path) -> int:
 
 def _groups(cgroup: Path, membership: Path) -> Iterator[Path]:
     """The control groups that this process is in, from its own up to the root, of version 2 and of version 1."""
-    for line in membership.read_text().splitlines() if membership.is_file() else ():
+    for line in membership.read_text(encoding="utf-8").splitlines() if membership.is_file() else ():
         _, controllers, path = line.split(":", 2)
         if controllers in ("", "memory", "cpu,cpuacct", "cpu"):
             root = cgroup / controllers if controllers else cgroup
@@ -101,6 +101,6 @@ def _groups(cgroup: Path, membership: Path) -> Iterator[Path]:
 
 def _words(file: Path) -> list[str]:
     try:
-        return file.read_text().split()
+        return file.read_text(encoding="utf-8").split()
     except OSError:
         return []

@@ -65,7 +65,7 @@ class Log:
         writer.writeheader()
         writer.writerows({key: row.get(key, "") for key in self.columns} for row in self.rows)
         with replacing(self.path) as temporary:
-            temporary.write_text(text.getvalue())
+            temporary.write_text(text.getvalue(), encoding="utf-8")
 
 
 def window_means(window: list[dict[str, Tensor]]) -> dict[str, float]:

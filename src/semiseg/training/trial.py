@@ -135,7 +135,7 @@ def wait_for(device: torch.device) -> None:
 def peak_of_process() -> int | None:
     """Bytes of RAM. On Linux `ru_maxrss` counts what the parent held when it started this process; VmHWM does not."""
     if sys.platform == "linux" and STATUS.is_file():
-        line = next((line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:")), None)
+        line = next((line for line in STATUS.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:")), None)
         if line is not None:
             return int(line.split()[1]) * 1024
     return peak_memory(torch.device("cpu"))
