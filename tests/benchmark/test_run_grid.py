@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,8 +16,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from semiseg.benchmark.executor import LocalProcesses, Result, last_words, make_executor
-from semiseg.benchmark.grid import read_grids, unrolled
+from semiseg.benchmark.executor import LocalProcesses, Result, cores, last_words, make_executor
 from semiseg.benchmark.run import run_grid
 from semiseg.benchmark.state import State
 from semiseg.benchmark.training import Training
@@ -27,7 +25,6 @@ from semiseg.config import make_run
 from semiseg.data.phantom import write_phantom
 from semiseg.errors import RunFolderError
 from semiseg.evaluation.results import METRICS
-from semiseg.training.train import train
 
 STEPS = 12
 TINY = {
@@ -148,27 +145,24 @@ def test_a_worker_that_fails_tells_its_last_words(tmp_path: Path) -> None:
 def test_a_grid_killed_with_sigkill_goes_on_and_ends_as_an_unbroken_one(tmp_path: Path) -> None:
     """The workers see that the grid is gone, save after their step, and leave their folders to the next one."""
     grid, out = grid_file(tmp_path), tmp_path / "out"
-    command = [sys.executable, "-m", "semiseg", "benchmark", str(grid), "--out", str(out)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    state = out / "P" / "supervised-2-d0-s0" / "state.pt"
-    first = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    while not state.is_file():
+    command = [sys.executable, "-m", "semiseg", "benchmark", str(grid), "--jobs", str(cores()), "--device", "cpu", "--out"]
+    run = "P/supervised-2-d0-s0"
+    first = subprocess.Popen([*command, str(out)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while not (out / run / "state.pt").is_file():
         assert first.poll() is None
         time.sleep(0.01)
     first.send_signal(signal.SIGKILL)
     first.wait()
-    with alone(state.parent):  # the worker has stopped
-        pass
-    step = torch.load(state, weights_only=True)["step"]
+    with alone(out / run):  # the worker has stopped
+        step = torch.load(out / run / "state.pt", weights_only=True)["step"]
     assert 0 < step < STEPS
-    assert not (state.parent / "weights.safetensors").exists()
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "1 of 1 trainings finished" in done.stdout
-    for training in unrolled(read_grids(grid)):
-        whole = train(tmp_path / "phantom", [training.values()], tmp_path / "whole" / training.name, device="cpu", progress=False)
-        ours, theirs = (load_file(folder / "weights.safetensors") for folder in (whole.folder.path, out / training.name))
-        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert not (out / run / "weights.safetensors").exists()
+    for folder in (out, tmp_path / "whole"):
+        done = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "1 of 1 trainings finished" in done.stdout
+    ours, theirs = (load_file(folder / run / "weights.safetensors") for folder in (out, tmp_path / "whole"))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     with (out / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(METRICS)  # one training, case and class
