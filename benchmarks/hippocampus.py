@@ -33,8 +33,8 @@ def train(data: Path, out: Path, method: str, labeled: int, seed: int, extra: li
 
 def read(out: Path) -> dict[str, Any]:
     """Mean scores of one run by class, and what it cost."""
-    summary = json.loads((out / "scores.json").read_text())["summary"]
-    return {"summary": summary, **json.loads((out / "cost.json").read_text())}
+    summary = json.loads((out / "scores.json").read_text(encoding="utf-8"))["summary"]
+    return {"summary": summary, **json.loads((out / "cost.json").read_text(encoding="utf-8"))}
 
 
 def row(runs: list[dict[str, Any]], name: str) -> list[str]:

@@ -38,7 +38,7 @@ def make_pictures(folder: Path, cases: int = 60, labeled: int = 6, test: int = 2
 
 def few_labels(data: Path, folder: Path, labeled: int) -> Path:
     """The hippocampus scans by links, with the labels of the first `labeled` training cases and of the test cases alone."""
-    train, test = ((data / f"{part}.list").read_text().split() for part in ("train", "test"))
+    train, test = ((data / f"{part}.list").read_text(encoding="utf-8").split() for part in ("train", "test"))
     for kind, names in (("images", train + test), ("labels", train[:labeled] + test)):
         (folder / kind).mkdir(parents=True, exist_ok=True)
         for name in names:
@@ -73,7 +73,7 @@ def timed(data: Path, out: Path, extra: list[str]) -> dict[str, Any]:
     _, tried = call(cache, "train", data, "--dry-run", *extra)
     seconds["prepare"] = tried["measured"]["preparation_seconds"]
     whole, trained = call(cache, "train", data, "--out", run, *extra)
-    cost = json.loads((run / "cost.json").read_text())
+    cost = json.loads((run / "cost.json").read_text(encoding="utf-8"))
     seconds["train"], seconds["test"] = cost["seconds"], whole - cost["seconds"]
     seconds["predict"], predicted = call(cache, "predict", run, data / "images", "--to", out / "masks")
     return {

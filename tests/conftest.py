@@ -78,4 +78,4 @@ def _unpack(name: str, wanted: Callable[[Path], list[str]] | None, kept: Path) -
 
 
 def _ids(path: Path) -> list[str]:
-    return path.read_text().split()
+    return path.read_text(encoding="utf-8").split()

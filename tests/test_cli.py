@@ -181,7 +181,7 @@ def test_evaluate_prints_and_writes_scores(tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert "cube" in done.stdout
     assert "0.667" in done.stdout  # 2 * 32 / (32 + 64)
-    assert (tmp_path / "scores.csv").read_text().startswith("case,class")
+    assert (tmp_path / "scores.csv").read_text(encoding="utf-8").startswith("case,class")
     scores = json.loads(CLI.invoke(app, [*line, "--json"]).stdout)
     assert scores["classes"] == ["class_1"]
     assert scores["summary"]["class_1"]["dice"]["mean"] == pytest.approx(2 / 3)

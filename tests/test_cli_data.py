@@ -46,7 +46,7 @@ def test_a_manifest_is_written_once(scans: Path) -> None:
     done = CLI.invoke(app, line)
     assert done.exit_code == 0
     assert "read as images/ and labels/: 3 training cases, 2 with a label" in done.stdout
-    assert "c,images/c.nrrd,,,train" in (scans / "manifest.csv").read_text()
+    assert "c,images/c.nrrd,,,train" in (scans / "manifest.csv").read_text(encoding="utf-8")
     assert "exists already" in CLI.invoke(app, line).stderr
     again = CLI.invoke(app, [*line[:-1], str(scans / "other.yaml"), "--json"])
     assert json.loads(again.stdout) == {

@@ -36,7 +36,7 @@ def test_from_pictures_to_masks_with_no_setting_but_fewer_steps(pictures: Path) 
     assert trained.exit_code == 0, trained.stderr
     run = Path(json.loads(trained.stdout)["run"])
     assert run == Path("runs/slices-cml")
-    settings = yaml.safe_load((run / "run.yaml").read_text())
+    settings = yaml.safe_load((run / "run.yaml").read_text(encoding="utf-8"))
     assert (settings["training"]["patch"], settings["training"]["labeled_batch"]) == ([48, 64], 12)
     assert settings["network"] == {"kind": "unet", "width": 8, "dropout": 0.0}
     masks = CLI.invoke(app, ["predict", str(run), str(pictures / "images"), "--to", "masks"])

@@ -30,13 +30,13 @@ def test_targets_are_relative_links_and_pictures_outside_code() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_and_pictures_lead_to_files_that_exist(page: Path) -> None:
-    assert [target for target in targets(page.read_text()) if not (page.parent / target).exists()] == []
+    assert [target for target in targets(page.read_text(encoding="utf-8")) if not (page.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize(("path", "text"), method_pages["pages"]().items(), ids=lambda item: getattr(item, "name", ""))
 def test_methods_pages_say_what_the_methods_say(path: Path, text: str) -> None:
     assert path.is_file(), "run `make docs`"
-    assert path.read_text() == text, "run `make docs`"
+    assert path.read_text(encoding="utf-8") == text, "run `make docs`"
 
 
 def test_no_page_is_left_of_a_method_that_is_gone() -> None:
@@ -53,7 +53,7 @@ def test_tree_names_every_source_file() -> None:
 
 
 def test_design_page_shows_the_tree_of_the_code() -> None:
-    page = (ROOT / "docs" / "design.md").read_text()
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
     assert page == design["with_tree"](page), "run `make tree`"
 
 

@@ -13,7 +13,7 @@ BEGIN, END = "<!-- tree: written by `make tree` -->\n", "<!-- end of tree -->\n"
 
 def opening_sentence(file: Path) -> str:
     """The first paragraph of a module's docstring, on one line; empty if there is none."""
-    docstring = ast.get_docstring(ast.parse(file.read_text())) or ""
+    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
     return " ".join(docstring.partition("\n\n")[0].split())
 
 
@@ -33,4 +33,4 @@ def with_tree(page: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_tree(PAGE.read_text()))
+    PAGE.write_text(with_tree(PAGE.read_text(encoding="utf-8")))

@@ -17,7 +17,10 @@ BEGIN, END = "<!-- table: written by `make docs` -->\n", "<!-- end of table -->\
 
 def pages() -> dict[Path, str]:
     """Every page of docs/methods, with its text brought up to date."""
-    return {INDEX: with_table(INDEX.read_text()), **{FOLDER / f"{name}.md": page(name, method) for name, method in METHODS.items()}}
+    return {
+        INDEX: with_table(INDEX.read_text(encoding="utf-8")),
+        **{FOLDER / f"{name}.md": page(name, method) for name, method in METHODS.items()},
+    }
 
 
 def page(name: str, method: type[Method[Any]]) -> str:

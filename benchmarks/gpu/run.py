@@ -65,7 +65,7 @@ def rehearsal(data: Path, out: Path) -> tuple[Path, Path]:
             if path.is_dir() and not (small / name / path.name).exists():
                 (small / name / path.name).symlink_to(path.resolve())
         for listed, count in lists.items():
-            (small / name / listed).write_text("\n".join((data / name / listed).read_text().split()[:count]) + "\n")
+            (small / name / listed).write_text("\n".join((data / name / listed).read_text(encoding="utf-8").split()[:count]) + "\n")
     grid.write_text(yaml.safe_dump_all(documents, sort_keys=False))
     return grid, small
 
@@ -88,7 +88,7 @@ def collect(out: Path) -> list[dict[str, Any]]:
             shutil.copy2(path, kept / path.name)
         for path in run.glob("weights*.safetensors"):
             halve(path, kept / path.name)
-        cost = json.loads((run / "cost.json").read_text())
+        cost = json.loads((run / "cost.json").read_text(encoding="utf-8"))
         dice = {name: mean_dice(run / f"scores{name}.json") for name in ("", "-selected")}
         steps_a_second = round(1 / cost["seconds_per_step"], 2)
         rows.append(
@@ -118,7 +118,7 @@ def mean_dice(path: Path) -> float | None:
     """Of a score file, over classes and cases; None where there is no such file."""
     if not path.is_file():
         return None
-    dice: float | None = json.loads(path.read_text())["summary"]["mean"]["dice"]["mean"]
+    dice: float | None = json.loads(path.read_text(encoding="utf-8"))["summary"]["mean"]["dice"]["mean"]
     return dice
 
 
@@ -144,7 +144,7 @@ def main() -> int:
             writer = csv.DictWriter(file, columns, restval="")
             writer.writeheader()
             writer.writerows(rows)
-        print((args.out / "small" / "throughput.csv").read_text())
+        print((args.out / "small" / "throughput.csv").read_text(encoding="utf-8"))
     return code
 
 

@@ -30,7 +30,7 @@ PARTS: dict[str, Callable[[Path, int], Iterator[Row]]] = {
 
 def machine() -> str:
     """Processor, threads, PyTorch, precision."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").is_file() else []
     name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{name}, {torch.get_num_threads()} threads, {capability}; PyTorch {torch.__version__}, float32"

@@ -82,7 +82,7 @@ def test_what_failed_is_tried_again_at_the_end_and_its_errors_are_kept(tmp_path:
     state = go(tmp_path, executor, ["cml", "bcp", "supervised"])
     assert executor.started == ["cml", "bcp", "supervised", "cml", "bcp"]
     assert [entry.status for entry in state.entries.values()] == ["finished", "failed", "finished"]
-    kept = json.loads((tmp_path / "state.json").read_text())["P/bcp-2-d0-s0"]
+    kept = json.loads((tmp_path / "state.json").read_text(encoding="utf-8"))["P/bcp-2-d0-s0"]
     assert kept == {"status": "failed", "attempts": 2, "errors": ["no room on the disk"] * 2}
 
 
@@ -167,5 +167,5 @@ def test_a_grid_killed_with_sigkill_goes_on_and_ends_as_an_unbroken_one(tmp_path
         rows = list(csv.DictReader(file))
     assert len(rows) == len(METRICS)  # one training, case and class
     assert {row["protocol"] for row in rows} == {"sealed, last step"}
-    assert "| 2 | supervised | last | chamber |" in (out / "results.md").read_text()
+    assert "| 2 | supervised | last | chamber |" in (out / "results.md").read_text(encoding="utf-8")
     assert (out / "report.html").is_file()

@@ -95,7 +95,7 @@ def test_acdc_has_the_published_splits(acdc_folder: Path, patients: int, slices:
     split = open_folder(acdc_folder).split(patients)
     assert len(split.labeled) == slices
     assert len(split.labeled) + len(split.unlabeled) == 1312
-    assert [case.id for case in split.labeled] == (acdc_folder / "train_slices.list").read_text().split()[:slices]
+    assert [case.id for case in split.labeled] == (acdc_folder / "train_slices.list").read_text(encoding="utf-8").split()[:slices]
 
 
 def test_acdc_is_split_by_patient(acdc_folder: Path) -> None:

@@ -161,7 +161,7 @@ def test_whole_numbers_of_any_type_are_labels(values: list[int], dtype: type) ->
 
 
 def test_a_real_scan_is_read(la_folder: Path, hippocampus_folder: Path) -> None:
-    name = (la_folder / "train.list").read_text().split()[0]
+    name = (la_folder / "train.list").read_text(encoding="utf-8").split()[0]
     path = la_folder / "2018LA_Seg_Training Set" / name / "mri_norm2.h5"
     assert read_image(path)[0].shape == read_label(path)[0].shape == (183, 140, 88)
     image, geometry = read_image(hippocampus_folder / "images" / "hippocampus_001.nii.gz")

@@ -61,7 +61,7 @@ def numbered(tmp_path: Path) -> Path:
 
 
 def relabel(folder: Path, labels: dict[str, object]) -> None:
-    content = json.loads((folder / "dataset.json").read_text())
+    content = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
     (folder / "dataset.json").write_text(json.dumps({**content, "labels": labels}))
 
 
@@ -136,7 +136,7 @@ def test_decathlon_modalities_lie_along_the_fourth_axis(tmp_path: Path, monkeypa
     turned = replace(case, images=case.images[::-1], label=None)
     assert np.array_equal(prepare([turned], Preparation(normalize="none"), 2, tmp_path / "cache")[0].image, raw[::-1])
     manifest.write(dataset, tmp_path / "table.csv")
-    assert "imagesTr/a.nii.gz[0];imagesTr/a.nii.gz[1]" in (tmp_path / "table.csv").read_text()
+    assert "imagesTr/a.nii.gz[0];imagesTr/a.nii.gz[1]" in (tmp_path / "table.csv").read_text(encoding="utf-8")
     assert [again.images for again in open_folder(tmp_path / "table.csv").train] == [case.images]
     (tmp_path / "dataset.json").write_text(json.dumps({**content, "modality": {"0": "T1", "1": "T2", "2": "FLAIR"}}))
     with pytest.raises(DataError, match=r"a\.nii\.gz\[2\]: there is no such channel in a file of shape"):
@@ -214,7 +214,7 @@ def test_a_manifest_loads_to_the_data_set_that_it_was_written_from(numbered: Pat
     assert (back.name, back.layout) == ("a: b", "manifest")
     if name == "manifest.csv":
         assert open_folder(numbered).layout == "manifest"  # believed before dataset.json
-        assert "imagesTr/a_0000.nii.gz;imagesTr/a_0001.nii.gz,labelsTr/a.nii.gz,,train" in (numbered / name).read_text()
+        assert "imagesTr/a_0000.nii.gz;imagesTr/a_0001.nii.gz,labelsTr/a.nii.gz,,train" in (numbered / name).read_text(encoding="utf-8")
 
 
 def test_a_manifest_survives_a_spreadsheet(numbered: Path) -> None:

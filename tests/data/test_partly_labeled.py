@@ -218,7 +218,7 @@ def test_a_manifest_says_what_is_labelled_and_is_written_as_it_was_read(folder: 
     for name in ("again.csv", "again.yaml"):
         manifest.write(dataset, folder / name)
         assert parts(open_folder(folder / name)) == parts(dataset)
-    assert "b,images/b.nii.gz,labels/b.nii.gz,,train,3-5;8,0" in (folder / "again.csv").read_text()
+    assert "b,images/b.nii.gz,labels/b.nii.gz,,train,3-5;8,0" in (folder / "again.csv").read_text(encoding="utf-8")
     a, b, c = prepare(dataset.train, Preparation(), 2, folder / "cache")
     assert a.labeled_box == ((0, 12), (0, 10), (8, 16))
     assert b.label is not None

@@ -80,7 +80,7 @@ def test_labels_lie_on_their_series_and_patients_are_groups(tmp_path: Path) -> N
 def test_a_manifest_says_the_same_as_the_folder(tmp_path: Path) -> None:
     dataset = open_folder(write_folder(tmp_path / "data"))
     manifest.write(dataset, tmp_path / "data" / "m.csv")
-    assert "b,images/b,labels/b.dcm,p0,train" in (tmp_path / "data" / "m.csv").read_text()
+    assert "b,images/b,labels/b.dcm,p0,train" in (tmp_path / "data" / "m.csv").read_text(encoding="utf-8")
     again = open_folder(tmp_path / "data" / "m.csv")
     assert [vars(case) for case in again.train] == [vars(case) for case in dataset.train]
 

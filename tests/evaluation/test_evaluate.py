@@ -96,9 +96,9 @@ def test_json_and_csv_hold_every_row_and_no_nan(tmp_path: Path) -> None:
     evaluation = evaluate([HALF, FAILED], ["organ"])
     evaluation.to_json(tmp_path / "scores.json")
     evaluation.to_csv(tmp_path / "scores.csv")
-    found = json.loads((tmp_path / "scores.json").read_text())
+    found = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
     assert found == evaluation.as_dict()
-    assert "NaN" not in (tmp_path / "scores.json").read_text()
+    assert "NaN" not in (tmp_path / "scores.json").read_text(encoding="utf-8")
     assert found["summary"]["organ"]["dice"]["mean"] == 0.25
     assert [(r["case"], r["class"], r["status"], r["hd95_mm"]) for r in found["cases"]] == [
         ("half", "organ", "ok", 1.0),

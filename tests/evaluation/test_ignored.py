@@ -69,7 +69,7 @@ def test_a_reference_may_count_in_part(tmp_path: Path) -> None:
     part.to_json(tmp_path / "scores.json")
     assert Evaluation.from_json(tmp_path / "scores.json").cases[0].classes[0].ignored_voxels == 64
     part.to_csv(tmp_path / "scores.csv")
-    assert "ignored_voxels" in (tmp_path / "scores.csv").read_text().splitlines()[0]
+    assert "ignored_voxels" in (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()[0]
     nothing = replace(pair, label_map={0: IGNORE, 1: IGNORE})
     with pytest.raises(DataError, match="reference of a: no voxel is labelled, so there is nothing to score"):
         evaluate([nothing], ["thing"])

@@ -164,7 +164,7 @@ def test_swapping_the_masks_changes_only_what_has_a_direction(masks: tuple[Mask,
 
 
 def test_a_real_atrium_scores_as_with_medpy(la_folder: Path) -> None:
-    case = (la_folder / "train.list").read_text().split()[0]
+    case = (la_folder / "train.list").read_text(encoding="utf-8").split()[0]
     with h5py.File(la_folder / "2018LA_Seg_Training Set" / case / "mri_norm2.h5") as file:
         label = file["label"][()] == 1
     prediction = np.roll(ndimage.binary_erosion(label, iterations=2), (3, -2, 1), axis=(0, 1, 2))

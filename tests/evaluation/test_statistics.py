@@ -165,7 +165,7 @@ def test_scores_come_back_from_their_file_with_their_provenance(tmp_path: Path) 
     known.to_json(tmp_path / "scores.json")
     assert repr(Evaluation.from_json(tmp_path / "scores.json")) == repr(known)  # nan is not equal to itself
     known.to_csv(tmp_path / "scores.csv")
-    assert (tmp_path / "scores.csv").read_text().splitlines()[1].endswith('"sealed, last step",cml,7,1,4,0123,0.1')
+    assert (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()[1].endswith('"sealed, last step",cml,7,1,4,0123,0.1')
     assert "provenance" not in plain.as_dict()
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from semiseg.functional.dice import one_hot, sample_class_dice_loss
 from semiseg.functional.losses import feature_conflict_loss, segmentation_loss
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "cml.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "cml.json").read_text(encoding="utf-8"))
 
 
 def golden_image(shape: tuple[int, ...], k: int) -> Tensor:

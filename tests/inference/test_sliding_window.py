@@ -17,7 +17,7 @@ from torch import Tensor
 from semiseg.errors import SettingsError
 from semiseg.inference.sliding_window import Predict, sliding_window, window_starts
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "cml.json").read_text())["sliding_window"]
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "cml.json").read_text(encoding="utf-8"))["sliding_window"]
 SIDES = st.lists(st.tuples(st.integers(1, 14), st.integers(1, 9), st.integers(1, 9)), min_size=2, max_size=3)
 
 

@@ -16,7 +16,7 @@ from semiseg.errors import DataError
 from semiseg.networks import UNet, VNet
 from semiseg.networks.released import load_released
 
-GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "cml.json").read_text())
+GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "cml.json").read_text(encoding="utf-8"))
 
 
 def pattern(shape: list[int], k: int, scale: float) -> Tensor:

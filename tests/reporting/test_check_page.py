@@ -104,7 +104,7 @@ def test_the_page_holds_every_scan_its_findings_and_no_path_of_the_machine(folde
     before = sorted(folder.rglob("*"))
     done = CLI.invoke(app, ["check", str(folder), "--html", str(tmp_path / "pages" / "check.html")])
     assert done.exit_code == 1
-    page = (tmp_path / "pages" / "check.html").read_text()
+    page = (tmp_path / "pages" / "check.html").read_text(encoding="utf-8")
     assert "2 errors, in 2 of 8 scans." in page
     assert page.count("<li>") == page.count("data:image/jpeg;base64,") == 7
     assert "1 of 8 could not be read." in page

@@ -21,14 +21,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_the_demo_trains_both_methods_alike_and_leaves_all_that_it_names(tmp_path: Path, dimensions: int) -> None:
     result = demo.run_demo(tmp_path / "demo", seed=3, dimensions=dimensions, progress=False)
-    written = json.loads((tmp_path / "demo" / "scores.json").read_text())
+    written = json.loads((tmp_path / "demo" / "scores.json").read_text(encoding="utf-8"))
     assert written == {key: value for key, value in result.items() if key not in ("table", "report", "picture")}
     assert list(result["dice"]) == ["Supervised-only", "CML"]
     assert result["difference"] == result["dice"]["CML"] - result["dice"]["Supervised-only"]
     assert (result["steps"], result["seed"], result["test_scans"]) == (2, 3, 2)
-    assert Path(result["report"]).read_text().startswith("<!doctype html>")
+    assert Path(result["report"]).read_text(encoding="utf-8").startswith("<!doctype html>")
     assert Path(result["picture"]).read_bytes().startswith(b"\x89PNG")
-    split = [json.loads((tmp_path / "demo" / method / "split.json").read_text()) for method in demo.METHOD_NAMES]
+    split = [json.loads((tmp_path / "demo" / method / "split.json").read_text(encoding="utf-8")) for method in demo.METHOD_NAMES]
     assert split[0] == split[1]
     assert len(split[0]["labeled"]) == 2
     assert len(split[0]["unlabeled"]) == 2

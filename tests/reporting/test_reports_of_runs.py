@@ -127,11 +127,11 @@ def test_dots_beside_each_other_keep_their_values_and_their_row() -> None:
 def test_the_report_command_writes_the_page_and_its_tables(tmp_path: Path, folders: dict[str, Path]) -> None:
     done = CLI.invoke(app, ["report", *map(str, folders.values()), "--to", str(tmp_path / "out")])
     assert done.exit_code == 0, done.stderr
-    page = (tmp_path / "out" / "report.html").read_text()
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert done.stdout.startswith("On 3 test scans, CML reached")
     assert "Median case" in page
-    assert (tmp_path / "out" / "tables" / "tables.md").read_text().startswith("# Supervised-only, CML\n\nOn 3 test scans")
-    assert (tmp_path / "out" / "tables" / "tables.tex").read_text().count(r"\begin{table}") == page.count("<table>")
+    assert (tmp_path / "out" / "tables" / "tables.md").read_text(encoding="utf-8").startswith("# Supervised-only, CML\n\nOn 3 test scans")
+    assert (tmp_path / "out" / "tables" / "tables.tex").read_text(encoding="utf-8").count(r"\begin{table}") == page.count("<table>")
     with (tmp_path / "out" / "tables" / "differences-1.csv").open(newline="") as file:
         assert [row["Class"] for row in csv.DictReader(file)] == ["organ", "vessel", "mean"]
 
@@ -142,7 +142,7 @@ def test_without_the_scans_the_report_goes_without_pictures(folders: dict[str, P
     assert done.exit_code == 0, done.stderr
     assert "goes without pictures" in done.stderr
     assert json.loads(done.stdout)["report"] == str(folders["cml-0"] / "report.html")  # beside the run itself
-    assert "No pictures: " in (folders["cml-0"] / "report.html").read_text()
+    assert "No pictures: " in (folders["cml-0"] / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_run_without_scores_says_what_to_do(folders: dict[str, Path], tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_two_runs_are_compared_scan_by_scan(tmp_path: Path, folders: dict[str, P
     assert done.exit_code == 0, done.stderr
     assert "CML less Supervised-only" in done.stdout
     assert "better in 2 of 3 test scans" in done.stdout
-    page = (tmp_path / "pair" / "compare.html").read_text()
+    page = (tmp_path / "pair" / "compare.html").read_text(encoding="utf-8")
     assert "scan_0, difference -0." in page  # the class that was missed
     assert "Where they differ most" in page
     told = json.loads(CLI.invoke(app, [*line, "--json"]).stdout)

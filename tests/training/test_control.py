@@ -59,7 +59,7 @@ def test_a_control_is_trained_resumed_and_compared(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "gain.json").exists()
     done = train_control(folder, data, progress=False)
     assert done.finished
-    written = json.loads((tmp_path / "run" / "gain.json").read_text())
+    written = json.loads((tmp_path / "run" / "gain.json").read_text(encoding="utf-8"))
     assert (written["control"], written["metric"], written["level"]) == ("run-control", "dice", 0.95)
     dices = [Evaluation.from_json(f.path / "scores.json").summary()["chamber"]["dice"].mean for f in (folder, done.folder)]
     assert written["classes"]["chamber"]["difference"] == pytest.approx(dices[0] - dices[1])

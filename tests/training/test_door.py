@@ -102,7 +102,7 @@ def test_every_score_file_says_where_it_comes_from(tmp_path: Path) -> None:
     assert source is not None
     assert (source.protocol, source.method, source.seed, source.draw, source.labeled) == ("sealed, last step", "supervised", 7, 3, 2)
     assert source.data == fingerprint(tiny_dataset())
-    head, first = (tmp_path / "run" / "scores.csv").read_text().splitlines()[:2]
+    head, first = (tmp_path / "run" / "scores.csv").read_text(encoding="utf-8").splitlines()[:2]
     assert head.endswith("protocol,method,seed,draw,labeled,data,version")
     assert '"sealed, last step",supervised,7,3,2,' in first
 

@@ -43,7 +43,7 @@ def test_partly_labelled_scans_are_trained_on_scored_and_checked(folder: Path, t
     done = CLI.invoke(app, [*line, "--set", "training.patch=[32, 16, 16]", "--json"])
     assert done.exit_code == 0, done.stderr
     assert "3 training cases, 2 with a label (2 of them in part); 1 test" in done.stderr
-    scored = json.loads((tmp_path / "run" / "scores.json").read_text())["cases"]
+    scored = json.loads((tmp_path / "run" / "scores.json").read_text(encoding="utf-8"))["cases"]
     assert [row["ignored_voxels"] for row in scored] == [24 * 24 * 5]
     losses = np.genfromtxt(tmp_path / "run" / "log.csv", delimiter=",", names=True)["loss"]
     assert np.isfinite(losses).all()
@@ -52,7 +52,7 @@ def test_partly_labelled_scans_are_trained_on_scored_and_checked(folder: Path, t
 
 
 def test_without_a_wholly_unlabelled_scan_the_rest_of_the_labelled_ones_is_learnt_from(folder: Path, tmp_path: Path) -> None:
-    table = (folder / "manifest.csv").read_text()
+    table = (folder / "manifest.csv").read_text(encoding="utf-8")
     (folder / "manifest.csv").write_text("\n".join(row for row in table.splitlines() if ",,train," not in row))
     line = ["train", str(folder / "manifest.csv"), "--method", "cml", "--steps", "4", "--out", str(tmp_path / "run"), *TINY]
     done = CLI.invoke(app, [*line, "--set", "training.patch=[32, 16]", "--no-test"])

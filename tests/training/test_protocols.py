@@ -70,7 +70,7 @@ def test_paper_keeps_the_best_look_at_the_test_scans_and_every_file_says_so(tmp_
     scores = {name: Evaluation.from_json(tmp_path / "run" / f"scores{name}.json") for name in ("", "-selected")}
     protocols = [scores[name].provenance.protocol for name in scores]  # type: ignore[union-attr]
     assert protocols == ["paper: last step", "paper: selected on test"]
-    assert "paper: selected on test" in (tmp_path / "run" / "scores-selected.csv").read_text()
+    assert "paper: selected on test" in (tmp_path / "run" / "scores-selected.csv").read_text(encoding="utf-8")
     chosen = best([Look(int(row["step"]), row["stage"], float(row["dice"]), 0) for row in rows], "self-train")
     assert chosen is not None
     assert scores["-selected"].summary()["chamber"]["dice"].mean == pytest.approx(chosen.dice)

@@ -124,7 +124,7 @@ def test_a_full_disk_leaves_the_previous_state(tmp_path: Path, monkeypatch: pyte
 
 def test_other_settings_or_other_cases_are_refused_by_name(tmp_path: Path) -> None:
     train(tiny_dataset(), [TINY], out=tmp_path / "run", max_seconds=0, progress=False)
-    with pytest.raises(RunFolderError, match=r"training\.learning_rate \(0\.001 -> 0\.5\)"):
+    with pytest.raises(RunFolderError, match=r"training\.learning_rate \(0\.003 -> 0\.5\)"):
         resume(tmp_path / "run", [{"training": {"learning_rate": 0.5}}], data=tiny_dataset(), progress=False)
     with pytest.raises(RunFolderError, match="other cases"):
         resume(tmp_path / "run", data=tiny_dataset(cases=5), progress=False)
