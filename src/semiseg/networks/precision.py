@@ -1,4 +1,4 @@
-"""Keeps small grids in float32 on a CPU under autocast."""
+"""Layers in a row, as a CPU computes them best: small grids in float32 under autocast, batch normalization folded in evaluation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 
 import torch
 from torch import Tensor, nn
+
+from semiseg.networks.folding import run_folded
 
 SMALL_GRID = 512
 """Voxels (8 x 8 x 8) up to which a layer runs in float32 on a CPU under autocast.
@@ -42,6 +44,8 @@ class Stage(nn.Sequential):
         return next(self.parameters()).dtype
 
     def _run(self, x: Tensor) -> Tensor:
+        if x.device.type == "cpu" and not self.training and not torch.is_grad_enabled():
+            return run_folded(self, x)  # an accelerator would have more to start than it saves
         for layer in self:
             x = layer(x)
         return x

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from semiseg.case import Batch, Case
 from semiseg.config import Run
-from semiseg.devices import pick_device, pick_precision
+from semiseg.devices import keep_freed_memory, pick_device, pick_precision
 from semiseg.errors import TrainingError
 from semiseg.methods import Method, Stage, Step
 from semiseg.run_folder import RunFolder
@@ -65,6 +65,8 @@ def fit(
     Raises:
         TrainingError: the loss is not finite for a whole window of steps, or a state cannot be written.
     """
+    if engine.device.type == "cpu":
+        keep_freed_memory()
     loop = Loop(run, method, load, folder, engine, watched)
     with StepProgress(f"{run.method}", run.training.steps, loop.done.step, engine.show) as bar:
         while loop.done.step < run.training.steps:
