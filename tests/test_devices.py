@@ -60,7 +60,7 @@ def test_kept_memory_is_not_cleared_again() -> None:
 import resource, torch
 from semiseg.devices import keep_freed_memory
 if keep_freed_memory():
-    for _ in range(2):
+    for _ in range(30):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         torch.empty(2**24).fill_(1)  # 64 MiB
     assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 1000  # of 16384 pages
