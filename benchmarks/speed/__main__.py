@@ -16,6 +16,7 @@ from pathlib import Path
 
 import parts
 import torch
+from curves import curves
 from step import STEPS
 from timing import Row
 
@@ -25,6 +26,7 @@ PARTS: dict[str, Callable[[Path, int], Iterator[Row]]] = {
     "sampling": parts.sampling,
     "windows": parts.windows,
     **STEPS,
+    "curves": curves,
 }
 
 
