@@ -127,16 +127,19 @@ class RunFolder:
         """Load what `save_weights` wrote.
 
         Raises:
-            RunFolderError: the run has no weights yet, or they are of other networks.
+            RunFolderError: the run has no such weights, or they are of other networks.
         """
         if not self.weights.is_file():
             raise RunFolderError(
                 f"{self.path}: has no weights.safetensors: the run is not finished. Go on with `semiseg train --resume {self.path}`."
             )
+        file = self.selected_weights if selected else self.weights
+        if not file.is_file():
+            raise RunFolderError(f"{self.path}: selected no weights: it was trained without looks. Use those of its last step.")
         try:
-            method.load_state_dict(load_file(self.selected_weights if selected else self.weights))
+            method.load_state_dict(load_file(file))
         except RuntimeError as error:
-            raise RunFolderError(f"{self.weights}: does not fit the networks that run.yaml describes: {error}") from error
+            raise RunFolderError(f"{file}: does not fit the networks that run.yaml describes: {error}") from error
 
 
 def refuse_existing(path: Path) -> None:

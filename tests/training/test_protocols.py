@@ -16,8 +16,10 @@ from training_kit import TINY, tiny_dataset
 from semiseg.case import Batch, Case
 from semiseg.config import make_run
 from semiseg.data.dataset import Dataset
+from semiseg.data.formats import read_label
 from semiseg.errors import DataError, RunFolderError, SealedError, SettingsError
 from semiseg.evaluation.results import Evaluation
+from semiseg.inference.predictor import load
 from semiseg.methods import METHODS, Stage, Step
 from semiseg.methods.supervised import Supervised
 from semiseg.run_folder import RunFolder
@@ -79,6 +81,16 @@ def test_paper_keeps_the_best_look_at_the_test_scans_and_every_file_says_so(tmp_
     assert cost["looks"] == 2
     assert cost["looks_seconds"] > 0
     assert (tmp_path / "run" / "predictions-selected" / "case_4.nii.gz").is_file()
+
+
+def test_selected_weights_predict_what_was_scored_as_selected(tmp_path: Path) -> None:
+    train(tiny_dataset(), [TINY, PAPER, {"method": "supervised"}], out=tmp_path / "run", progress=False)
+    (case, *_) = tiny_dataset().test
+    written, _ = read_label(tmp_path / "run" / "predictions-selected" / f"{case.id}.nii.gz")
+    assert np.array_equal(load(tmp_path / "run", selected=True).predict(case.images, case.spacing).labels, written)
+    (tmp_path / "run" / "weights-selected.safetensors").unlink()
+    with pytest.raises(RunFolderError, match="selected no weights"):
+        load(tmp_path / "run", selected=True)
 
 
 def test_paper_prefers_a_published_validation_part_and_keeps_the_test_scans_closed(tmp_path: Path) -> None:
@@ -183,8 +195,8 @@ def test_a_method_under_sealed_selection_still_cannot_read_a_test_case(tmp_path:
     caught: list[Case] = []
     sealed = selection.read_watched
 
-    def leaking(cases: Any) -> Any:
-        return sealed([*cases, *caught])
+    def leaking(cases: Any, run: Any) -> Any:
+        return sealed([*cases, *caught], run)
 
     data = tiny_dataset(cases=5, labeled=3)
     layers = [TINY, {"method": "supervised", "selection": {"validation_cases": 1}}]

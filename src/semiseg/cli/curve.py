@@ -82,7 +82,7 @@ def train_all(
     from semiseg.training.budgets import points, refuse_impossible, train_points
 
     every = points(*wanted)
-    settings = [read_layers(config), *layers]
+    settings = [{"method": "cml"}, read_layers(config), *layers]  # a plan would take the control where nothing is unlabelled
     refuse_impossible(data, settings, every)
     done = [folder.path for folder in train_points(data, settings, every, out, device, max_time)]
     return done, len(done) == len(every)

@@ -30,6 +30,9 @@ def predict(
         bool | None,
         typer.Option("--flips/--no-flips", help="Average over mirrored patches: slower. Default: as the run says.", show_default=False),
     ] = None,
+    selected: Annotated[
+        bool, typer.Option("--selected", help="Use the weights that the run selected on validation or test cases. Default: the last.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Predict again what has a mask already.")] = False,
     uncertainty: Annotated[bool, typer.Option("--uncertainty", help="Also write maps of uncertainty, in percent.")] = False,
     probabilities: Annotated[
@@ -45,7 +48,7 @@ def predict(
     from semiseg.inference.predictor import load
     from semiseg.training.progress import StepProgress
 
-    predictor = load(run, device, others or (), flips)
+    predictor = load(run, device, others or (), flips, selected)
     cases = find_cases(inputs, predictor.run.data.channels or 1)
     with StepProgress("predict", len(cases)) as bar:
         results = predict_files(predictor, cases, to, overwrite, uncertainty, probabilities, lambda done, total: bar.update(done), nifti)

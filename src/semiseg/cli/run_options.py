@@ -16,6 +16,10 @@ MethodName = Annotated[
 ]
 Budget = Annotated[int | None, typer.Option("--labeled", help="Labelled scans (patients) to use. Default: all.", show_default=False)]
 LabelDraw = Annotated[int | None, typer.Option("--draw", help="Which draw of labelled scans; 0 is the first N.", show_default=False)]
+Fold = Annotated[
+    str | None,
+    typer.Option("--fold", metavar="K/N", help="Test on the K-th of N parts of the cases, train on the others.", show_default=False),
+]
 Steps = Annotated[int | None, typer.Option("--steps", help="Training steps of all stages together.", show_default=False)]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of the network, the sampling and the augmentation.", show_default=False)]
 AnySetting = Annotated[list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Any setting of the run; may be repeated.")]

@@ -12,7 +12,7 @@ import typer
 from semiseg.cli.label_map import LabelMap
 from semiseg.cli.output import STOPPED_EARLY, AsJson, Device, print_json, print_text
 from semiseg.cli.plan import dry_run
-from semiseg.cli.run_options import AnySetting, Budget, ConfigFile, LabelDraw, MethodName, Seed, Steps, Threads, layers_of
+from semiseg.cli.run_options import AnySetting, Budget, ConfigFile, Fold, LabelDraw, MethodName, Seed, Steps, Threads, layers_of
 
 if TYPE_CHECKING:
     from semiseg.training.train import Trained
@@ -38,6 +38,7 @@ def train(
     method: MethodName = None,
     labeled: Budget = None,
     draw: LabelDraw = None,
+    fold: Fold = None,
     label_map: LabelMap = None,
     out: Annotated[Path | None, typer.Option(help="The run folder to make. Default: runs/DATA-METHOD.", show_default=False)] = None,
     steps: Steps = None,
@@ -77,7 +78,7 @@ def train(
     if threads is not None:
         torch.set_num_threads(threads)
     began = time.monotonic()
-    layers = layers_of(config, method, seed, {"labeled": labeled, "draw": draw, "label_map": label_map}, steps, settings)
+    layers = layers_of(config, method, seed, {"labeled": labeled, "draw": draw, "fold": fold, "label_map": label_map}, steps, settings)
     if plan_only and data is not None:
         dry_run(data, layers, device, as_json)
         return

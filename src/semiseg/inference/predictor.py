@@ -94,7 +94,7 @@ class Predictor:
         labels: Array = np.empty(scan.shape, np.uint8)
         kept: Array | None = None
         for place, values in self._slabs(scan, classes, maps is not None and maps.uncertainty):
-            labels[place] = values[:classes].argmax(0).to(torch.uint8).cpu().numpy()
+            labels[place] = values[:classes].max(0).indices.to(torch.uint8).cpu().numpy()
             if maps is not None:
                 some = maps.of(values, classes)
                 kept = np.empty((len(some), *scan.shape), some.dtype) if kept is None else kept
@@ -139,7 +139,7 @@ def _place(shape: Sequence[int], pieces: Pieces, column: tuple[int, int], k: int
     return tuple(place)
 
 
-def load(run: Path, device: str = "auto", others: Sequence[Path] = (), flips: bool | None = None) -> Predictor:
+def load(run: Path, device: str = "auto", others: Sequence[Path] = (), flips: bool | None = None, selected: bool = False) -> Predictor:
     """The model of a run folder, ready to predict.
 
     Args:
@@ -147,12 +147,13 @@ def load(run: Path, device: str = "auto", others: Sequence[Path] = (), flips: bo
         device: auto, cpu, cuda or mps.
         others: further run folders; probabilities are the mean of all.
         flips: whether each patch is also predicted mirrored along all axes, and averaged; None: as each run says.
+        selected: the weights of the best look at validation or test cases, instead of those of the last step.
 
     Raises:
         RunFolderError: no run folder, or without weights that fit.
         SettingsError: the device is not there, or the runs have other classes or modalities.
     """
-    first, *rest = (_load_one(Path(folder), device, flips) for folder in (run, *others))
+    first, *rest = (_load_one(Path(folder), device, flips, selected) for folder in (run, *others))
     for folder, other in zip(others, rest, strict=True):
         for name in ("classes", "channels"):
             one, two = getattr(first.run.data, name), getattr(other.run.data, name)
@@ -161,12 +162,12 @@ def load(run: Path, device: str = "auto", others: Sequence[Path] = (), flips: bo
     return replace(first, others=tuple(rest))
 
 
-def _load_one(run: Path, device: str, flips: bool | None) -> Predictor:
+def _load_one(run: Path, device: str, flips: bool | None, selected: bool) -> Predictor:
     folder, place = RunFolder.open(run), pick_device(device)
     settings = folder.run()
     if flips is not None:
         settings = settings.model_copy(update={"inference": settings.inference.model_copy(update={"flips": flips})})
     method = settings.build()
-    folder.load_weights(method)
+    folder.load_weights(method, selected)
     method.to(place).to(memory_format=CHANNELS_LAST[len(settings.training.patch)])  # type: ignore[call-overload]  # not in torch's stubs
     return Predictor(settings, method.eval(), place, pick_precision(settings.training.precision, place))

@@ -16,10 +16,10 @@ from torch import nn
 
 from semiseg.case import IGNORE, Array, Case
 from semiseg.config import Run
-from semiseg.data.formats import read_image
 from semiseg.data.labels import read_classes
 from semiseg.devices import pick_precision
 from semiseg.inference.predictor import Predictor
+from semiseg.inference.scan import Scan, read_scan
 from semiseg.methods import Method, Stage, Step
 from semiseg.run_folder import RunFolder, replacing
 from semiseg.training import checkpoint
@@ -29,16 +29,16 @@ from semiseg.training.health import evaluating
 
 @dataclass(frozen=True, eq=False)
 class Watched:
-    """One case to look at, read once: an array for each modality, and the label map."""
+    """One case to look at, read and prepared once: its scan, and its label map."""
 
-    images: tuple[Array, ...]
+    scan: Scan
     label: Array
 
 
-def read_watched(cases: Sequence[Case]) -> list[Watched]:
+def read_watched(cases: Sequence[Case], run: Run) -> list[Watched]:
     """The labelled ones of some cases, in memory: 35 MB for a scan of LA."""
     return [
-        Watched(tuple(read_image(source)[0] for source in case.images), read_classes(case.label, case.label_map, case.labeled_part))
+        Watched(read_scan(case.images, case.spacing, [run]), read_classes(case.label, case.label_map, case.labeled_part))
         for case in cases
         if case.label is not None
     ]
@@ -61,7 +61,7 @@ class Selector:
     def __init__(self, run: Run, cases: Sequence[Case], folder: RunFolder, stages: Sequence[Stage], device: torch.device) -> None:
         self.rule, self.folder, self.device = run.selection, folder, device
         self.last = last_stage(stages)
-        self.watched = read_watched(cases)
+        self.watched = read_watched(cases, run)
         self.run = run.model_copy(update={"inference": run.inference.model_copy(update={"largest_component": False})})
 
     def due(self, step: Step) -> bool:
@@ -88,7 +88,7 @@ class Selector:
         """Mean Dice over classes, each over the cases where it is found or expected; 0 if there is none."""
         predictor = Predictor(self.run, method, self.device, pick_precision(self.run.training.precision, self.device))
         classes = len(self.run.data.classes)
-        scores = np.array([class_dice(predictor.predict(case.images).labels, case.label, classes) for case in self.watched])
+        scores = np.array([class_dice(predictor.answer(case.scan).labels, case.label, classes) for case in self.watched])
         per_class = [column[~np.isnan(column)].mean() for column in scores.T if not np.isnan(column).all()]
         return float(np.mean(per_class)) if per_class else 0.0
 
