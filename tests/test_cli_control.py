@@ -31,7 +31,9 @@ def test_a_control_follows_a_run_and_the_report_tells_what_it_showed(tmp_path: P
     assert told["gain"]["sentence"] in done.stdout
     assert told["evaluation"]["provenance"]["protocol"] == "sealed, last step"
     assert CLI.invoke(app, ["report", str(run)]).exit_code == 0
-    assert "What the unlabelled scans bought" in (run / "report.html").read_text(encoding="utf-8")
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "What the unlabelled scans bought" in page
+    assert "CPS: how far the foreground probabilities of its two views lie apart" in page  # predicted again with the run's weights
 
 
 def test_a_control_needs_the_test_cases_and_another_method(tmp_path: Path, data: Path) -> None:

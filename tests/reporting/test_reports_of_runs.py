@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ from semiseg.reporting.comparison import report
 from semiseg.reporting.distribution import case_distribution, stacked
 from semiseg.reporting.evidence import chance, contrasts, gain_lines, provenance_remark, spread_table, worst_table
 from semiseg.reporting.html import render
-from semiseg.reporting.runs import find_test_cases, grouped, read_training
+from semiseg.reporting.pair import right_shares, who_is_right
+from semiseg.reporting.ranking import selected
+from semiseg.reporting.runs import find_test_cases, grouped, read_training, training_names
 from semiseg.run_folder import RunFolder
 
 CLI = CliRunner()
@@ -181,3 +184,58 @@ def test_two_runs_are_compared_scan_by_scan(tmp_path: Path, folders: dict[str, P
 def test_two_runs_of_one_method_are_told_apart_by_folder(tmp_path: Path, folders: dict[str, Path]) -> None:
     done = CLI.invoke(app, ["compare", str(folders["cml-0"]), str(folders["cml-1"]), "--to", str(tmp_path / "pair"), "--json"])
     assert json.loads(done.stdout)["summary"].startswith("CML (cml-0) less CML (cml-1): +0.167 Dice")
+
+
+def test_a_folder_of_runs_is_one_page_and_what_is_not_finished_is_said(tmp_path: Path, folders: dict[str, Path]) -> None:
+    (folders["cml-1"] / "scores.json").unlink()
+    done = CLI.invoke(app, ["report", str(tmp_path), "--no-maps", "--to", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.stderr
+    assert f"1 of 3 runs have no scores yet and are left out: {folders['cml-1']}." in done.stderr
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "the unlabelled scans" in page
+    assert "against Supervised-only." in page
+    assert "Maps of where a method is unsure" in page
+
+
+def test_runs_on_other_scans_get_a_page_of_their_own(tmp_path: Path, folders: dict[str, Path], test_cases: list[Case]) -> None:
+    finished(tmp_path / "fewer", "supervised", test_cases[:2], SHIFTED[:2])
+    done = CLI.invoke(app, ["report", str(tmp_path), "--no-maps", "--to", str(tmp_path / "out"), "--json"])
+    told = json.loads(done.stdout)["pages"]
+    assert [Path(page["report"]).parent.name for page in told] == ["report-1", "report-2"]
+
+
+def test_selected_weights_stand_beside_the_last_step(folders: dict[str, Path], test_cases: list[Case]) -> None:
+    folder, last = read_training(folders["cml-1"])
+    better = read_training(folders["cml-0"])[1]
+    source = last.provenance
+    assert source is not None
+    replace(better, provenance=replace(source, protocol="paper: selected on test")).to_json(folder.path / "scores-selected.json")
+    (section,) = selected(grouped([(folder, last)]))
+    mean = section.tables[0][1].rows[-1]
+    assert mean[:7] == ("CML", "mean", "paper: selected on test", "1", "0.833", "1.000", "+0.167")  # one of six classes was missed
+    titles = [section.title for section in report("Page", grouped([(folder, last)]), test_cases).sections]
+    assert "Selected weights against the last step" in titles
+
+
+def test_folds_are_one_training_over_all_cases(tmp_path: Path, test_cases: list[Case]) -> None:
+    folds = [finished(tmp_path / f"fold-{i}", "cml", [case], [mask]) for i, (case, mask) in enumerate(zip(test_cases, MISSED, strict=True))]
+    for i, (folder, _) in enumerate(folds):
+        run = folder.run()
+        folder.write_text("run.yaml", run.model_copy(update={"data": run.data.model_copy(update={"fold": f"{i + 1}/3"})}).to_yaml())
+    (group,) = grouped(folds)
+    assert [len(evaluation.cases) for evaluation in group.evaluations] == [3]
+    assert training_names(group)[2] == "CML, seed 0, fold 3/3"
+    assert spread_table([group]).rows[-1][2:4] == ("1", "0.833")
+
+
+def test_a_published_table_that_is_not_there_is_named_with_the_nearest(folders: dict[str, Path]) -> None:
+    done = CLI.invoke(app, ["report", str(folders["cml-0"]), "--no-maps", "--published", "la-9"])
+    assert done.exit_code == 1
+    assert "--published la-9: no such table (did you mean 'la-" in done.stderr
+
+
+def test_who_is_right_where_two_differ() -> None:
+    contrast = who_is_right(np.array([0, 1, 0, 2, 1]), np.array([0, 0, 1, 1, 2]), np.array([1, 1, 1, 0, 2]))
+    assert contrast.tolist() == [0, 1, 2, 3, 2]  # alike though wrong; the first; the second; neither; the second
+    assert right_shares(contrast) == (0.25, 0.5)
+    assert right_shares(np.zeros(3)) == (0, 0)

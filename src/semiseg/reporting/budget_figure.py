@@ -33,7 +33,7 @@ def budget_figure(curves: Mapping[str, Efficiency], dark: bool = False) -> bytes
         shift = (budgets[-1] / budgets[0]) ** (SPREAD * (number - (len(curves) - 1) / 2))
         draw_points(axes, name, curve.budgets, shift, series_color(number, dark), joined=curve.plateau is None)
         if curve.plateau is not None:
-            draw_fit(axes, curve, series_color(number, dark))
+            draw_fit(axes, curve, series_color(number, dark), banded=len(curves) == 1)
     axes.set_xscale("log")
     axes.set_xticks(budgets, [str(n) for n in budgets])
     axes.xaxis.set_minor_locator(NullLocator())
@@ -54,8 +54,8 @@ def draw_points(axes: Axes, name: str, budgets: tuple[Budget, ...], shift: float
         axes.plot(x, y, color=color, linewidth=1.2, alpha=0.8)
 
 
-def draw_fit(axes: Axes, curve: Efficiency, color: str) -> None:
-    """The curve, solid where it was trained, and the band of its interval."""
+def draw_fit(axes: Axes, curve: Efficiency, color: str, banded: bool) -> None:
+    """The curve, solid where it was trained, and the band of its interval where no other band would cover it."""
     assert curve.plateau is not None
     grid, low, high = curve.band
     trained = grid <= curve.budgets[-1].labels * (1 + 1e-9)
@@ -63,4 +63,5 @@ def draw_fit(axes: Axes, curve: Efficiency, color: str) -> None:
     axes.plot(inside, curve.plateau.dice(inside), color=color, linewidth=1.6)
     beyond = np.insert(grid[~trained], 0, curve.budgets[-1].labels)
     axes.plot(beyond, curve.plateau.dice(beyond), color=color, linewidth=1.6, linestyle="--")
-    axes.fill_between(grid, low, high, color=color, alpha=0.15, linewidth=0)
+    if banded:
+        axes.fill_between(grid, low, high, color=color, alpha=0.15, linewidth=0)

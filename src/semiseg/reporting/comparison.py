@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from semiseg.case import Case
 from semiseg.evaluation.results import Evaluation
 from semiseg.evaluation.statistics import refuse_other_cases
-from semiseg.reporting.course import course, health, warnings
+from semiseg.reporting.course import course, health, warning
 from semiseg.reporting.distribution import case_distribution
 from semiseg.reporting.evidence import (
     ABOUT_SPREADS,
@@ -82,9 +82,9 @@ def report(
     single = every_training(groups)
     many = sum(len(group.trainings) for group in groups) > MANY
     parts = [
+        *budgets(groups),
         scores(groups),
         *([] if many else single),
-        *budgets(groups),
         *bought(groups, found),
         *ranks(groups),
         *differences(found),
@@ -99,8 +99,7 @@ def report(
         settings(folders),
         environment(folders),
     ]
-    said = " ".join([summary(groups, found), *warnings(groups)])
-    return Report(title, said, about_protocols(groups), tuple(parts), origin(groups))
+    return Report(title, f"{summary(groups, found)} {warning(groups)}".rstrip(), about_protocols(groups), tuple(parts), origin(groups))
 
 
 def scores(groups: Sequence[Group]) -> Section:

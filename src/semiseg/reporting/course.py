@@ -52,7 +52,8 @@ def health(groups: Sequence[Group]) -> tuple[Section, ...]:
     watched = {name: (folder, rows) for name, (folder, rows) in logs.items() if volumes(rows)}
     if not watched:
         return ()
-    shown = {name: rows for name, (_, rows) in list(watched.items())[:SHOWN]}
+    fallen = {name for name, _, _ in collapses(groups)}
+    shown = {name: watched[name][1] for name in sorted(watched, key=lambda name: name not in fallen)[:SHOWN]}  # what went wrong first
     table = Table(("Training", "Class", "Volume at the last look", "Lowest", "Views agree", "Changed"), health_rows(watched), keys=2)
     pictures = (
         Picture(
@@ -68,8 +69,8 @@ def health(groups: Sequence[Group]) -> tuple[Section, ...]:
             dark=agreement_curves(shown, dark=True),
         ),
     )
-    said = " ".join(warnings(groups)) or "No class collapsed."
-    return (Section("Pseudo-labels", f"{said} {ABOUT_HEALTH}", (("At the last look.", table),), pictures),)
+    said = tuple(warnings(groups)) or ("No class collapsed.",)
+    return (Section("Pseudo-labels", ABOUT_HEALTH, (("At the last look.", table),), pictures, said),)
 
 
 def health_rows(watched: Mapping[str, tuple[RunFolder, Sequence[Mapping[str, Any]]]]) -> tuple[tuple[str, ...], ...]:
@@ -85,8 +86,22 @@ def health_rows(watched: Mapping[str, tuple[RunFolder, Sequence[Mapping[str, Any
 
 def warnings(groups: Sequence[Group]) -> list[str]:
     """A sentence on each class whose pseudo-labels collapsed in a training."""
+    return [f"Warning: the pseudo-labels of {label} collapsed in {name} (found at step {step})." for name, label, step in collapses(groups)]
+
+
+def warning(groups: Sequence[Group]) -> str:
+    """The warnings in one sentence for the head of a page; empty where nothing collapsed."""
+    found = collapses(groups)
+    if len(found) <= 1:
+        return "".join(warnings(groups))
+    classes, trainings = dict.fromkeys(label for _, label, _ in found), {name for name, _, _ in found}
+    return f"Warning: the pseudo-labels of {', '.join(classes)} collapsed in {len(trainings)} trainings (see Pseudo-labels)."
+
+
+def collapses(groups: Sequence[Group]) -> list[tuple[str, str, int]]:
+    """Training, class, and the step at which its collapse was found."""
     return [
-        f"Warning: the pseudo-labels of {label} collapsed in {name} (found at step {step})."
+        (name, label, step)
         for group in groups
         for name, run, (folder, _) in zip(training_names(group), group.runs, group.trainings, strict=True)
         for label, step in collapsed(read_log(folder), run.training.steps).items()

@@ -19,7 +19,7 @@ ABOUT = (
     f"Each point is the mean Dice over test scans and trainings with its {PERCENT} interval. Where a curve could be fitted it is "
     "a - b n^-c for n labelled scans: an inverse power law that levels off at a. It is drawn solid where labels were tried, dashed up to "
     f"{REACH:g} times as many, and nothing is said beyond. The band is the {PERCENT} interval of the curve: the fit repeated on resampled "
-    "scans and trainings."
+    "scans and trainings; it is drawn where there is one curve."
 )
 
 WITH_BUDGET = ("data.labeled", "training.patch")

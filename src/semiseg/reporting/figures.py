@@ -24,7 +24,7 @@ COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#00
 DPI = 150
 COLUMN, MARGIN, GAP, TITLE, LEGEND = 2.2, 0.3, 0.06, 0.5, 0.4  # inches of a picture of slices
 CONTRAST = "Where they differ"
-CONTRASTS = {1: "#2BC79A", 2: "#D55E00", 3: "#BBBBBB"}
+CONTRASTS = {1: "#2BC79A", 2: "#E0409F", 3: "#BBBBBB"}
 SHORT, WIDEST = 20, 28
 """Letters of a title in large type, and of one line in small type, that a column takes."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from semiseg.evaluation.efficiency import LEAST_BUDGETS, REACH
 from semiseg.evaluation.gain import PERCENT
 from semiseg.evaluation.inflation import inflation
 from semiseg.evaluation.ranks import LEAST, Stability, rank_stability
@@ -16,6 +17,10 @@ from semiseg.reporting.html import Section
 from semiseg.reporting.runs import Group, pooled
 from semiseg.reporting.tables import Table
 
+ABOUT_FITS = (
+    f"Where a method has {LEAST_BUDGETS} label budgets or more and its Dice rises, its line is a fitted plateau: solid where labels were "
+    f"tried, dashed up to {REACH:g} times as many, and not believed beyond."
+)
 ABOUT_RANKS = (
     "First: how often a method comes first when test scans and trainings are drawn again, which is how far the order can be relied on. "
     f"Ranks: where the middle {PERCENT} of its ranks lie then. Kendall's tau says how far two seeds, each taken alone, agree on the order: "
@@ -40,9 +45,9 @@ def budgets(groups: Sequence[Group]) -> tuple[Section, ...]:
         cells = {budget.labels: f"{budget.mean:.3f} ({span(budget.interval)})" for budget in curve.budgets}
         rows.append((name, *(cells.get(column, "–") for column in columns)))
     table = Table(("Method", *(f"{column} labelled" for column in columns)), tuple(rows))
-    told = [f"{name}: {curve.sentence()}" for name, curve in curves.items() if curve.plateau is not None]
+    told = tuple(f"{name}: {curve.sentence()}" for name, curve in curves.items() if curve.plateau is not None)
     caption = f"Mean Dice and its {PERCENT} interval by number of labelled patients."
-    return (Section("Label budgets", " ".join(told), ((caption, table),), (budget_picture(curves),)),)
+    return (Section("Label budgets", ABOUT_FITS if told else "", ((caption, table),), (budget_picture(curves),), told),)
 
 
 def ranks(groups: Sequence[Group]) -> tuple[Section, ...]:

@@ -130,8 +130,10 @@ def read_trainings(paths: Iterable[Path]) -> tuple[list[Training], list[Path]]:
 def grouped(trainings: Iterable[Training]) -> list[Group]:
     """Groups, the smallest label budget first and in it the supervised control; apart from that in the order given."""
     groups: dict[str, list[Training]] = {}
-    for training in trainings:
-        groups.setdefault(json.dumps(identity(training[0].run()), sort_keys=True), []).append(training)
+    for folder, evaluation in trainings:
+        run = folder.run()
+        tested = [] if run.data.fold else sorted(case.id for case in evaluation.cases)  # the same settings may have met another folder
+        groups.setdefault(json.dumps([identity(run), tested], sort_keys=True), []).append((folder, evaluation))
     names = group_names([members[0][0] for members in groups.values()])
     found = [Group(name, tuple(members)) for name, members in zip(names, groups.values(), strict=True)]
     return sorted(found, key=lambda group: (group.budget, group.uses_unlabeled))
@@ -195,7 +197,8 @@ def find_test_cases(folder: RunFolder) -> tuple[Case, ...]:
     data = folder.run().data
     if data.folder is None:
         raise DataError("the run was trained on arrays in memory")
-    cases = {case.id: case for case in open_folder(data.folder).relabeled(data.label_map).test}
+    dataset = open_folder(data.folder).relabeled(data.label_map)
+    cases = {case.id: case for case in (dataset.test if data.fold is None else (*dataset.train, *dataset.validation, *dataset.test))}
     wanted = folder.read_json("split.json")["test"]
     missing = [case for case in wanted if case not in cases]
     if missing:
