@@ -86,7 +86,7 @@ class Watch:
         with torch.no_grad(), evaluating(self.method), self.autocast():
             looks = [self.method.label_views(patches) for patches in self.patches]
         views = [torch.cat(parts) for parts in zip(*looks, strict=True)]  # (all patches, *S) each
-        found = {f"{VOLUME}{name}": (views[0] == number).float().mean() / share for name, (number, share) in self.prior.items()}
+        found = {f"{VOLUME}{name}": least(views, number) / share for name, (number, share) in self.prior.items()}
         if len(views) > 1:
             found[AGREEMENT] = foreground_agreement(views[0], views[1])
         if self.before:
@@ -107,12 +107,17 @@ class Watch:
                     say(f"Warning: {warning(name, step)}")
 
 
+def least(views: Sequence[Tensor], number: int) -> Tensor:
+    """The smallest share of voxels that a view gives to a class: a class that one view has lost must not hide behind the others."""
+    return torch.stack([(view == number).float().mean() for view in views]).amin()
+
+
 def warning(name: str, step: int) -> str:
     """What a collapse means, and what to try."""
     return (
-        f"the pseudo-labels of {name} have collapsed: up to step {step}, in {PATIENCE} looks in a row, they held less than "
-        f"{FLOOR:.0%} of what the labels hold. The unlabelled scans now teach that {name} is background. Compare with the supervised "
-        "control, lower the weight of the unlabelled losses, or pre-train longer."
+        f"the pseudo-labels of {name} have collapsed: up to step {step}, in {PATIENCE} looks in a row, they held less than {FLOOR:.0%} of "
+        f"what the labels hold (in one view, where the method has several). The unlabelled scans now teach that {name} is background. "
+        "Compare with the supervised control, lower the weight of the unlabelled losses, or pre-train longer."
     )
 
 
