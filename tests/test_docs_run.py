@@ -25,7 +25,7 @@ OWN_TESTS = {"new-method.md"}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/how-to").glob("*.md"))]
 SETTINGS = ("steps=2", "patch=[32,16,16]", "labeled_batch=4", "unlabeled_batch=4")
 SHORT = ["--set", "network.width=4", *[word for setting in SETTINGS for word in ("--set", f"training.{setting}")]]
-TRAININGS = {"train": SHORT, "demo": ["--steps", "2"]}
+TRAININGS = {"train": SHORT, "curve": SHORT, "demo": ["--steps", "2"]}
 """What a command gets so that its training is short."""
 
 
@@ -58,7 +58,7 @@ def write_brats(folder: Path) -> None:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What pages take for granted: scans, new ones, labels, and finished runs by the names that they use."""
     folder = tmp_path_factory.mktemp("docs")
-    write_phantom(folder / "scans", cases=11, labeled=9, test=2, shape=(20, 20, 20), seed=1)
+    write_phantom(folder / "scans", cases=18, labeled=16, test=2, shape=(20, 20, 20), seed=1)
     write_brats(folder / "brats")
     write_series(folder / "ct" / "series", (100 * phantom_case(0, (20, 20, 20))[0]).astype("int16"), (1, 0, 0, 0, 1, 0))
     for part, source in (("new", "images"), ("labels", "labels")):
