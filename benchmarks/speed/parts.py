@@ -16,10 +16,11 @@ import scans
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
-from step import SEED
+from step import SEED, memory_as_it_comes
 from timing import Row, in_turns, seconds
 
 from semiseg.data.sampling import Draw, crop_shape, draw
+from semiseg.devices import keep_freed_memory
 from semiseg.evaluation.metrics import scores
 from semiseg.functional.pseudo_labels import keep_largest_components
 from semiseg.inference.predictor import Predictor
@@ -36,10 +37,12 @@ def sampling(folder: Path, repeats: int) -> Iterator[Row]:
     loader, files, few, many, numbers = scans.loader(job), scans.paths(job), 4, 40, count()
 
     def plain() -> None:
+        memory_as_it_comes()
         for _ in plain_data.batches(*files, PATCH, 4, few):
             pass
 
     def ours() -> None:
+        keep_freed_memory()  # as a training does
         for _ in range(many):
             loader(next(numbers))
 
