@@ -15,8 +15,9 @@ from lightning_fabric import Fabric
 
 from semiseg.case import Batch, Labeled, Unlabeled
 from semiseg.config import make_run
+from semiseg.devices import channels_last
 from semiseg.planning.cost import StepSize, step_memory
-from semiseg.training.fit import channels_last, locate, take_step
+from semiseg.training.fit import locate, take_step
 from semiseg.training.optimization import make_optimizers
 from semiseg.training.trial import peak_of_process
 

@@ -15,8 +15,7 @@ from typer.testing import CliRunner
 
 import semiseg
 from semiseg.cli import app
-from semiseg.cli.run_options import parse_setting, without_none
-from semiseg.cli.train import parse_seconds
+from semiseg.cli.run_options import parse_seconds, parse_setting, without_none
 from semiseg.config import make_run
 from semiseg.networks import TwoViews, UNet
 from semiseg.networks.released import SHARED_UNET

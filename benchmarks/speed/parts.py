@@ -20,11 +20,10 @@ from step import SEED, memory_as_it_comes
 from timing import Row, in_turns, seconds
 
 from semiseg.data.sampling import Draw, crop_shape, draw
-from semiseg.devices import keep_freed_memory
+from semiseg.devices import channels_last, keep_freed_memory
 from semiseg.evaluation.metrics import scores
 from semiseg.functional.pseudo_labels import keep_largest_components
 from semiseg.inference.predictor import Predictor
-from semiseg.training.fit import channels_last
 
 PATCH, STRIDE = (112, 112, 80), (18, 18, 4)
 SUB_VOLUME = (130, 112, 84)

@@ -18,9 +18,9 @@ from timing import Row, in_turns
 from torch import nn
 
 from semiseg.case import Batch
-from semiseg.devices import keep_freed_memory
+from semiseg.devices import channels_last, keep_freed_memory
 from semiseg.methods import Step
-from semiseg.training.fit import channels_last, locate, take_step
+from semiseg.training.fit import locate, take_step
 from semiseg.training.job import Job
 from semiseg.training.optimization import make_optimizers
 

@@ -13,6 +13,7 @@ import pydicom
 import pytest
 import SimpleITK as untyped
 import torch
+from rotation_kit import rotation
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
@@ -74,24 +75,13 @@ def segmented_points(path: Path) -> Array:
     return points(volume.array, volume.affine)
 
 
-def turned(degrees: tuple[float, float, float]) -> Array:
-    result = np.eye(3)
-    for axis, angle in enumerate(np.radians(degrees)):
-        a, b = [k for k in range(3) if k != axis]
-        turn = np.eye(3)
-        turn[a, a] = turn[b, b] = np.cos(angle)
-        turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
-        result = result @ turn
-    return result
-
-
 def orientations() -> list[tuple[float, ...]]:
     """The 24 ways in which columns and rows may run along axes, straight and oblique."""
     found = []
     for degrees in ((0.0, 0.0, 0.0), (12.0, -7.0, 33.0)):
         for row, column in itertools.permutations(range(3), 2):
             for signs in itertools.product((1, -1), repeat=2):
-                axes = turned(degrees) @ np.eye(3)[:, [row, column]] * signs
+                axes = rotation(degrees) @ np.eye(3)[:, [row, column]] * signs
                 found.append(tuple(axes.T.ravel().tolist()))
     return found
 

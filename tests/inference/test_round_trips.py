@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as untyped
 import torch
+from rotation_kit import rotation
 from torch import Tensor, nn
 
 from semiseg.case import Array
@@ -39,17 +40,6 @@ def predictors() -> dict[int, Predictor]:
     runs = {n: make_run(values, {"training": {"patch": [8] * n}}) for n in (2, 3)}
     method: Any = Threshold()
     return {n: Predictor(run, method, torch.device("cpu"), "32-true") for n, run in runs.items()}
-
-
-def rotation(degrees: tuple[float, float, float]) -> Array:
-    result = np.eye(3)
-    for axis, angle in enumerate(np.radians(degrees)):
-        a, b = [k for k in range(3) if k != axis]
-        turn = np.eye(3)
-        turn[a, a] = turn[b, b] = np.cos(angle)
-        turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
-        result = result @ turn
-    return result
 
 
 def affines(degrees: tuple[float, float, float]) -> list[Array]:

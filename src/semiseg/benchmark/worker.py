@@ -26,18 +26,12 @@ def main(order: dict[str, Any]) -> int:
     Args:
         order: data (folder), values (settings), out (run folder), device, checkpoint_seconds.
     """
-    from semiseg.training.train import resume, train
+    from semiseg.training.train import train_or_resume
 
     out = Path(order["out"])
-    common = {"device": order["device"], "checkpoint_seconds": order["checkpoint_seconds"]}
     with alone(out):
         clear_leftovers(out)
-        if (out / "run.yaml").is_file():
-            from semiseg.data.folder import open_folder
-
-            trained = resume(out, order["values"], open_folder(Path(order["data"])), **common)  # the data may have moved
-        else:
-            trained = train(order["data"], order["values"], out, **common)
+        trained = train_or_resume(order["data"], order["values"], out, order["device"], checkpoint_seconds=order["checkpoint_seconds"])
     return FINISHED if trained.finished else STOPPED
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from semiseg.cli.output import FAILED, STOPPED_EARLY, AsJson, Device, print_json, print_table, print_text
-from semiseg.cli.train import parse_seconds
+from semiseg.cli.run_options import MaxTime
 
 if TYPE_CHECKING:
     from semiseg.benchmark.state import State
@@ -32,9 +32,7 @@ def benchmark(
     out: Annotated[Path | None, typer.Option(help="Folder of the results. Default: runs/GRID.", show_default=False)] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time; they share the cores.")] = 1,
     device: Device = "auto",
-    max_time: Annotated[
-        float | None, typer.Option(parser=parse_seconds, metavar="TIME", help="Stop after 90s, 30m, 2h; the same command goes on.")
-    ] = None,
+    max_time: MaxTime = None,
     retries: Annotated[int, typer.Option(min=0, help="How often a training that failed is tried again.")] = 1,
     listed: Annotated[bool, typer.Option("--list", help="List the grids that come with the package.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Check the grid and list its trainings; train nothing.")] = False,

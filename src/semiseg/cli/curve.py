@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from semiseg.cli.output import STOPPED_EARLY, AsJson, Device, print_json, print_note, print_text
-from semiseg.cli.run_options import parse_setting, without_none
-from semiseg.cli.train import parse_seconds
+from semiseg.cli.run_options import AnySetting, ConfigFile, MaxTime, Steps, layers_of
 
 
 def numbers(text: str) -> list[int]:
@@ -34,16 +33,12 @@ def curve(
         list[Path] | None, typer.Option(help="Finished runs instead: a run, or a folder of runs; may be repeated.", show_default=False)
     ] = None,
     method: Annotated[str | None, typer.Option(help="See `semiseg methods`. Default: cml.", show_default=False)] = None,
-    config: Annotated[str | None, typer.Option(help="A run file, or a published one by its name.", show_default=False)] = None,
-    steps: Annotated[int | None, typer.Option(help="Training steps of each training.", show_default=False)] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Any setting of all trainings; may be repeated.")
-    ] = None,
+    config: ConfigFile = None,
+    steps: Steps = None,
+    settings: AnySetting = None,
     out: Annotated[Path, typer.Option(help="Folder of the trainings and of the page.")] = Path("curve"),
     device: Device = "auto",
-    max_time: Annotated[
-        float | None, typer.Option(parser=parse_seconds, metavar="TIME", help="Stop after 90s, 30m, 2h; the same line goes on later.")
-    ] = None,
+    max_time: MaxTime = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a method at several label budgets, or read finished runs, and say what more labels would bring. Finished trainings are kept.
@@ -58,9 +53,9 @@ def curve(
     complete = True
     if data is not None:
         assert budgets is not None
-        given = without_none({"method": method, "training": {"steps": steps}})
+        layers = [{"method": "cml"}, *layers_of(config, method, None, {}, steps, settings)]  # without it, a plan may take the control
         wanted = numbers(budgets), numbers(seeds), numbers(draws)
-        folders, complete = train_all(data, config, [given, *map(parse_setting, settings or [])], wanted, out, device, max_time)
+        folders, complete = train_all(data, layers, wanted, out, device, max_time)
     if folders:
         tell(folders, out, as_json)
     if not complete:
@@ -70,7 +65,6 @@ def curve(
 
 def train_all(
     data: Path,
-    config: str | None,
     layers: list[dict[str, object]],
     wanted: tuple[list[int], list[int], list[int]],
     out: Path,
@@ -78,13 +72,11 @@ def train_all(
     max_time: float | None,
 ) -> tuple[list[Path], bool]:
     """The folders of what is trained, and whether that is all."""
-    from semiseg.config import read_layers
     from semiseg.training.budgets import points, refuse_impossible, train_points
 
     every = points(*wanted)
-    settings = [{"method": "cml"}, read_layers(config), *layers]  # a plan would take the control where nothing is unlabelled
-    refuse_impossible(data, settings, every)
-    done = [folder.path for folder in train_points(data, settings, every, out, device, max_time)]
+    refuse_impossible(data, layers, every)
+    done = [folder.path for folder in train_points(data, layers, every, out, device, max_time)]
     return done, len(done) == len(every)
 
 

@@ -1,11 +1,25 @@
-"""The options that say what to train, which `plan` and `train` share, as layers of settings."""
+"""The options that say what to train and for how long, which several commands share; settings come out as layers."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+
+
+def parse_seconds(text: str) -> float:
+    """`90s`, `30m`, `2h` or `1h30m` as seconds."""
+    match = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s)?", text.strip())
+    try:
+        parts = [float(part or 0) for part in match.groups()] if match and text.strip() else []
+    except ValueError:
+        parts = []
+    if not sum(parts) > 0:
+        raise typer.BadParameter(f"{text!r} is no time; expected for instance 90s, 30m, 2h or 1h30m.")
+    return sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))
+
 
 ConfigFile = Annotated[
     str | None,
@@ -19,6 +33,9 @@ LabelDraw = Annotated[int | None, typer.Option("--draw", help="Which draw of lab
 Fold = Annotated[
     str | None,
     typer.Option("--fold", metavar="K/N", help="Test on the K-th of N parts of the cases, train on the others.", show_default=False),
+]
+MaxTime = Annotated[
+    float | None, typer.Option("--max-time", parser=parse_seconds, metavar="TIME", help="Stop after 90s, 30m, 2h, to go on later.")
 ]
 Steps = Annotated[int | None, typer.Option("--steps", help="Training steps of all stages together.", show_default=False)]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of the network, the sampling and the augmentation.", show_default=False)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,22 +11,10 @@ import typer
 from semiseg.cli.label_map import LabelMap
 from semiseg.cli.output import STOPPED_EARLY, AsJson, Device, print_json, print_text
 from semiseg.cli.plan import dry_run
-from semiseg.cli.run_options import AnySetting, Budget, ConfigFile, Fold, LabelDraw, MethodName, Seed, Steps, Threads, layers_of
+from semiseg.cli.run_options import AnySetting, Budget, ConfigFile, Fold, LabelDraw, MaxTime, MethodName, Seed, Steps, Threads, layers_of
 
 if TYPE_CHECKING:
     from semiseg.training.train import Trained
-
-
-def parse_seconds(text: str) -> float:
-    """`90s`, `30m`, `2h` or `1h30m` as seconds."""
-    match = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s)?", text.strip())
-    try:
-        parts = [float(part or 0) for part in match.groups()] if match and text.strip() else []
-    except ValueError:
-        parts = []
-    if not sum(parts) > 0:
-        raise typer.BadParameter(f"{text!r} is no time; expected for instance 90s, 30m, 2h or 1h30m.")
-    return sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))
 
 
 def train(
@@ -45,9 +32,7 @@ def train(
     seed: Seed = None,
     settings: AnySetting = None,
     device: Device = "auto",
-    max_time: Annotated[
-        float | None, typer.Option(parser=parse_seconds, metavar="TIME", help="Stop after 90s, 30m, 2h; resume later.")
-    ] = None,
+    max_time: MaxTime = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.", show_default=False)] = None,
     control: Annotated[
         bool, typer.Option("--control", help="Then train the supervised control at equal budget: what did the unlabelled scans buy?")

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from semiseg.case import Array, Geometry, Source
 from semiseg.config import Run
-from semiseg.devices import Precision, pick_device, pick_precision
+from semiseg.devices import Precision, channels_last, pick_device, pick_precision
 from semiseg.errors import SettingsError
 from semiseg.functional.pseudo_labels import largest_components
 from semiseg.inference.pieces import Pieces, make_pieces
 from semiseg.inference.scan import Scan, read_scan
-from semiseg.inference.scores import CHANNELS_LAST, scores, spread
+from semiseg.inference.scores import scores, spread
 from semiseg.methods import Method
 from semiseg.run_folder import RunFolder
 
@@ -169,5 +169,5 @@ def _load_one(run: Path, device: str, flips: bool | None, selected: bool) -> Pre
         settings = settings.model_copy(update={"inference": settings.inference.model_copy(update={"flips": flips})})
     method = settings.build()
     folder.load_weights(method, selected)
-    method.to(place).to(memory_format=CHANNELS_LAST[len(settings.training.patch)])  # type: ignore[call-overload]  # not in torch's stubs
+    method.to(place).to(memory_format=channels_last(settings.training.patch))  # type: ignore[call-overload]  # not in torch's stubs
     return Predictor(settings, method.eval(), place, pick_precision(settings.training.precision, place))

@@ -10,15 +10,13 @@ import torch
 from torch import Tensor
 
 from semiseg.case import Array
-from semiseg.devices import autocast
+from semiseg.devices import autocast, channels_last
 from semiseg.inference.pieces import Pieces, windows_of
 from semiseg.inference.regrid import axis_map, regridded
 from semiseg.inference.sliding_window import sliding_window
 
 if TYPE_CHECKING:
     from semiseg.inference.predictor import Predictor
-
-CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 
 def scores(
@@ -60,7 +58,7 @@ def window_scores(member: Predictor, windows: Tensor, unsure: bool) -> Tensor:
 
 
 def _once(member: Predictor, windows: Tensor, unsure: bool) -> Tensor:
-    windows = windows.contiguous(memory_format=CHANNELS_LAST[windows.ndim - 2])
+    windows = windows.contiguous(memory_format=channels_last(windows.shape[2:]))
     with autocast(member.precision, member.device):
         logits = member.method.predict_logits(windows)
         views = member.method.predict_views(windows) if unsure else []

@@ -15,7 +15,7 @@ from semiseg.errors import DataError
 from semiseg.run_folder import RunFolder
 from semiseg.training.job import sealed_split
 from semiseg.training.progress import say
-from semiseg.training.train import Layers, as_list, refuse_other_settings, resume, train
+from semiseg.training.train import Layers, as_list, refuse_other_settings, train_or_resume
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,7 @@ def train_points(
 
 def finished(data: Path, layers: Layers, folder: Path, device: str, max_seconds: float | None, show: bool) -> bool:
     """Whether a training is at its end after this call, which trains what is missing."""
-    if not (folder / "run.yaml").is_file():
-        return train(data, layers, folder, device, max_seconds, show).finished
     if not (folder / "scores.json").is_file():
-        return resume(folder, layers, None, device, max_seconds, show).finished
+        return train_or_resume(data, layers, folder, device, max_seconds, show).finished
     refuse_other_settings(RunFolder(folder).run(), layers, RunFolder(folder))
     return True

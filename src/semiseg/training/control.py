@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from semiseg.config import Run, validated
 from semiseg.data.dataset import Dataset
 from semiseg.errors import RunFolderError, SettingsError
@@ -12,7 +10,7 @@ from semiseg.evaluation.results import Evaluation
 from semiseg.methods import find_method
 from semiseg.methods.supervised import DICE
 from semiseg.run_folder import RunFolder
-from semiseg.training.train import Trained, resume, train
+from semiseg.training.train import Trained, data_folder, train_or_resume
 
 CONTROL = "supervised"
 
@@ -55,11 +53,8 @@ def train_control(
     if not (folder.path / "scores.json").is_file():
         raise RunFolderError(f"{folder.path}: has no scores to compare a control with. Finish the run, with labelled test cases.")
     wanted, control = control_run(folder.run()), control_folder(folder)
-    if (control.path / "run.yaml").is_file():
-        trained = resume(control.path, [wanted.model_dump()], data, device, max_seconds, progress)
-    else:
-        source: Any = data if data is not None else wanted.data.folder
-        trained = train(source, [wanted.model_dump()], control.path, device, max_seconds, progress)
+    source = data if data is not None else data_folder(wanted, folder)
+    trained = train_or_resume(source, [wanted.model_dump()], control.path, device, max_seconds, progress)
     if trained.evaluation is not None:
         write_gain(folder, control)
     return trained

@@ -13,11 +13,11 @@ from semiseg.data.dataset import Dataset, Split
 from semiseg.data.folds import fold_of
 from semiseg.data.loader import Loader
 from semiseg.data.prepare import Prepared, prepare
+from semiseg.devices import channels_last
 from semiseg.errors import DataError, SettingsError
 from semiseg.evaluation.results import Provenance
 from semiseg.methods import find_method
 from semiseg.training.door import seal
-from semiseg.training.fit import channels_last
 from semiseg.training.progress import StepProgress
 from semiseg.training.protocol import looked_at
 from semiseg.training.provenance import provenance

@@ -33,9 +33,7 @@ def score_test_cases(
     Raises:
         DataError: a test case is not readable, or its label does not fit.
     """
-    predictor, suffix = load(folder.path, device), SELECTED if selected else ""
-    if selected:
-        folder.load_weights(predictor.method, selected=True)
+    predictor, suffix = load(folder.path, device, selected=selected), SELECTED if selected else ""
     pairs: list[Pair] = []
     for case in cases:
         mask = folder.path / f"predictions{suffix}" / f"{case.id}.nii.gz"

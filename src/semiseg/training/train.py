@@ -105,14 +105,39 @@ def resume(
     run_folder = RunFolder.open(Path(folder))
     run = run_folder.run()
     refuse_other_settings(run, layers, run_folder)
-    if data is None and run.data.folder is None:
-        raise RunFolderError(f"{folder}: was trained on arrays in memory; give them again as data=...")
-    dataset = (data if data is not None else open_folder(Path(str(run.data.folder)))).relabeled(run.data.label_map)
+    dataset = (data if data is not None else open_folder(data_folder(run, run_folder))).relabeled(run.data.label_map)
     split = sealed_split(dataset, run)
     if run_folder.read_json("split.json") != split_ids(split):
         raise RunFolderError(f"{folder}: the data set holds other cases than when the run began. Put them back, or start a new run.")
     engine = Engine.on(device, max_seconds, progress, checkpoint_seconds)
     return carry_on(make_job(run, dataset, split, progress), run_folder, engine, test)
+
+
+def train_or_resume(
+    data: Path | str | Dataset,
+    layers: Layers,
+    out: Path,
+    device: str = "auto",
+    max_seconds: float | None = None,
+    progress: bool = True,
+    checkpoint_seconds: float = 60.0,
+) -> Trained:
+    """`resume` the run in `out` if there is one, on `data` (which may have moved), else `train` it."""
+    if not (out / "run.yaml").is_file():
+        return train(data, layers, out, device, max_seconds, progress, checkpoint_seconds=checkpoint_seconds)
+    dataset = data if isinstance(data, Dataset) else open_folder(Path(data))
+    return resume(out, layers, dataset, device, max_seconds, progress, checkpoint_seconds=checkpoint_seconds)
+
+
+def data_folder(run: Run, folder: RunFolder) -> Path:
+    """Where a run's data set lies.
+
+    Raises:
+        RunFolderError: nowhere: it was trained on arrays.
+    """
+    if run.data.folder is None:
+        raise RunFolderError(f"{folder.path}: was trained on arrays in memory; give them again as data=...")
+    return run.data.folder
 
 
 def carry_on(job: Job, folder: RunFolder, engine: Engine, test: bool) -> Trained:

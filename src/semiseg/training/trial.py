@@ -16,11 +16,11 @@ from lightning_fabric import Fabric
 
 from semiseg.config import Run
 from semiseg.data.dataset import Dataset
-from semiseg.devices import pick_precision
+from semiseg.devices import channels_last, pick_precision
 from semiseg.errors import TrainingError
 from semiseg.methods import Step
 from semiseg.training.cost import peak_memory
-from semiseg.training.fit import channels_last, take_step
+from semiseg.training.fit import take_step
 from semiseg.training.job import Job, make_job, sealed_split
 from semiseg.training.optimization import make_optimizers, scheduled, set_learning_rate
 from semiseg.training.seeds import seed_network, seed_step
