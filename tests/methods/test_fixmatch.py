@@ -76,13 +76,14 @@ def test_labels_come_from_the_weak_view_and_no_gradient_goes_back_there() -> Non
     method.network.register_forward_hook(lambda _, arguments, logits: calls.append((arguments[0], logits)))
     batch = make_batch()
     losses = method(batch, last_step(method))
-    (weak_images, weak), (strong_images, strong) = calls
-    assert torch.equal(weak_images, batch.images())
+    (labeled_images, labeled), (weak_images, weak), (strong_images, strong) = calls
+    assert torch.equal(labeled_images, batch.labeled.image)
+    assert torch.equal(weak_images, batch.unlabeled.image)
     assert strong_images.shape == batch.unlabeled.image.shape
     assert not torch.equal(strong_images, batch.unlabeled.image)
-    gradients = torch.autograd.grad(losses["pseudo_labels"], [weak, strong], allow_unused=True)
-    assert gradients[0] is None
-    assert gradients[1] is not None
+    gradients = torch.autograd.grad(losses["pseudo_labels"], [labeled, weak, strong], allow_unused=True)
+    assert gradients[:2] == (None, None)
+    assert gradients[2] is not None
 
 
 def test_without_its_own_term_it_is_supervised_training() -> None:

@@ -99,12 +99,12 @@ def test_switched_off_terms_leave_the_supervised_loss() -> None:
 
 def test_own_pass_updates_the_running_statistics_a_second_time() -> None:
     updates = {}
-    for variant in ("corrected", "released"):
-        method = ss_net(variant=variant)
+    for target in ("prediction", "own_pass"):
+        method = ss_net(attack_target=target, batch_statistics="joint")
         method(make_batch(2, 3), last_step(method))
         counters = {int(b) for name, b in method.network.named_buffers() if name.endswith("num_batches_tracked")}
-        updates[variant] = counters
-    assert updates == {"corrected": {1}, "released": {2}}
+        updates[target] = counters
+    assert updates == {"prediction": {1}, "own_pass": {2}}
 
 
 def test_features_of_voxels_that_nobody_labelled_are_neither_remembered_nor_attracted() -> None:

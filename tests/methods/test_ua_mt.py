@@ -35,7 +35,7 @@ def consistency(probabilities: list[float], **settings: Any) -> float:
     method = ua_mt(2, **settings)
     method.add_module("teacher", Says([[1 - p for p in probabilities], probabilities]))
     student = torch.tensor([1.0, 0.0]).view(1, 2, 1).expand(1, 2, len(probabilities))
-    return float(method.consistency(student, torch.zeros(1, 1, len(probabilities)), last_step(method, 0)))
+    return float(method.consistency(student, torch.zeros(1, 1, len(probabilities)), 0, last_step(method, 0)))
 
 
 def test_only_sure_voxels_count() -> None:
@@ -52,8 +52,8 @@ def test_the_released_port_divides_by_two_whatever_the_classes_and_stays_stricte
         each.add_module("teacher", Says([[0.5] * 8, [0.5] * 8, [1e-4] * 8, [1e-4] * 8]))  # entropy about ln 2 = 0.693
     step = last_step(method, 0)  # thresholds: 0.7517 ln 4 = 1.042 and 0.7517 ln 2 = 0.521
     image = torch.zeros(1, 1, 8)
-    assert method.consistency(even, image, step).item() == pytest.approx(4 * 0.25**2 / 4, rel=1e-2)  # differences 1/4 in every class
-    assert released.consistency(even, image, step).item() == 0
+    assert method.consistency(even, image, 0, step).item() == pytest.approx(4 * 0.25**2 / 4, rel=1e-2)  # differences 1/4 in every class
+    assert released.consistency(even, image, 0, step).item() == 0
     assert released.settings.consistency_on == "unlabeled"
 
 
@@ -67,9 +67,9 @@ def test_with_a_threshold_above_every_entropy_it_is_mean_teacher(monkeypatch: py
 
 
 def test_the_teacher_is_asked_eight_times_and_once_more() -> None:
-    method, calls = ua_mt(), []
-    method.teacher.register_forward_hook(lambda *_: calls.append(1))
+    method, seen = ua_mt(), []
+    method.teacher.register_forward_hook(lambda _, arguments, __: seen.append(len(arguments[0])))
     losses = method(make_batch(), last_step(method))
-    assert len(calls) == 9
+    assert sum(seen) == 9 * 8  # images, 4 labelled and 4 unlabelled
     assert losses["consistency"].requires_grad
     assert 0 <= method.watch()["sure_voxels"] <= 1

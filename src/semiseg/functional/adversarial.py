@@ -11,35 +11,36 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 """Between probabilities (B, K, *S) and a target of the same shape; a scalar."""
+Predict = Callable[[Tensor], Tensor]
+"""Image (B, C, *S) to logits (B, K, *S)."""
 
 
 def virtual_adversarial_loss(
-    network: nn.Module, image: Tensor, target: Tensor, distance: Distance, radius: float, probe: float = 10.0
+    predict: Predict, image: Tensor, target: Tensor, distance: Distance, radius: float, probe: float = 10.0
 ) -> Tensor:
     """How far the prediction moves from `target` when the image moves by `radius` in the direction that moves it most.
 
-    Three passes, without the caller's own: two to find the direction (forward and back), one that is learnt from. Running batch
-    statistics stay as they are, since perturbed images are not what the network will see.
+    Three passes, without the caller's own: two to find the direction (forward and back), one that is learnt from. Call it within
+    `frozen_statistics`, since perturbed images are not what the network will see.
 
     Args:
-        network: image (B, C, *S) -> logits (B, K, *S).
+        predict: image (B, C, *S) -> logits (B, K, *S).
         target: probabilities for the image as it is, without gradient. (B, K, *S)
         radius: L2 norm of the change of each sample over all of its voxels, in intensities.
 
     Source: Miyato et al., TPAMI 2018, with one power iteration.
     """
-    with frozen_statistics(network):
-        change = radius * adversarial_direction(network, image, target, distance, probe)
-        return distance(network(image + change).float().softmax(1), target)
+    change = radius * adversarial_direction(predict, image, target, distance, probe)
+    return distance(predict(image + change).float().softmax(1), target)
 
 
-def adversarial_direction(network: nn.Module, image: Tensor, target: Tensor, distance: Distance, probe: float = 10.0) -> Tensor:
+def adversarial_direction(predict: Predict, image: Tensor, target: Tensor, distance: Distance, probe: float = 10.0) -> Tensor:
     """A unit change of each sample: the gradient of the distance where the image is `probe` away in a random direction. (B, C, *S)
 
     No gradient reaches the network's parameters.
     """
     random = unit_norm(torch.rand_like(image) - 0.5).requires_grad_()
-    moved = distance(network(image + probe * random).float().softmax(1), target)
+    moved = distance(predict(image + probe * random).float().softmax(1), target)
     gradient: Tensor = torch.autograd.grad(moved, random)[0]
     return unit_norm(gradient)
 

@@ -135,6 +135,13 @@ class Method(nn.Module, Generic[S]):
         """(optimizer name, losses) for each parameter update of one step, in order; the code after a `yield` runs after that update."""
         yield "main", self(batch, step)
 
+    def row_functions(self) -> list[tuple[nn.Module, str]]:
+        """(network, name of its function) whose result for each image depends on that image alone, but for batch normalization and dropout.
+
+        Several processes share out the images of such a call; all else they compute alike. Default: a call of each network.
+        """
+        return [(network, "forward") for network in self.children() if any(True for _ in network.parameters())]
+
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """The parameters of each optimiser, by its name."""
         return {"main": [p for p in self.parameters() if p.requires_grad]}

@@ -13,13 +13,18 @@ from semiseg.functional.dice import class_squared_dice_loss
 from semiseg.functional.losses import segmentation_loss
 from semiseg.functional.pseudo_labels import hard_labels
 from semiseg.functional.schedules import consistency_weight
-from semiseg.methods.base import Method, MethodSettings, Step, Task
+from semiseg.methods.base import Step, Task
+from semiseg.methods.pools import PoolMethod, PoolSettings
 
 
-class CPSSettings(MethodSettings):
+class CPSSettings(PoolSettings):
     """Settings of CPS. `released` is SSL4MIS, from which the field's numbers on medical scans come."""
 
-    RELEASED: ClassVar[dict[str, Any]] = {"pseudo_labels_on": "unlabeled", "initialization": "by_dimension"}
+    RELEASED: ClassVar[dict[str, Any]] = {
+        "pseudo_labels_on": "unlabeled",
+        "initialization": "by_dimension",
+        "batch_statistics": "joint",
+    }
 
     variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as SSL4MIS does it")
     weight: float = Field(0.1, ge=0, description="weight of the cross supervision when its ramp is up (SSL4MIS: 0.1; paper: 1.5)")
@@ -32,7 +37,7 @@ class CPSSettings(MethodSettings):
     )
 
 
-class CPS(Method[CPSSettings]):
+class CPS(PoolMethod[CPSSettings]):
     r"""Two networks of one architecture and different initial weights learn each other's hard pseudo-labels.
 
     $$L = \sum_i \tfrac12 (\mathrm{CE} + \mathrm{Dice})(z_i, y) + w(t) [\mathrm{CE}(z_1, \hat y_2) + \mathrm{CE}(z_2, \hat y_1)], \quad
@@ -56,8 +61,8 @@ class CPS(Method[CPSSettings]):
                         draw(module.weight)
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        images, labels, labeled = batch.images(), batch.labeled.label, len(batch.labeled.image)
-        first, second = self.first(images).float(), self.second(images).float()  # (L + U, K, *S)
+        images, labels, labeled = self.images(batch), batch.labeled.label, len(batch.labeled.image)
+        first, second = (self.on_all(network, images, labeled).float() for network in (self.first, self.second))  # (L + U, K, *S)
         supervised = [segmentation_loss(logits[:labeled], labels, class_squared_dice_loss) for logits in (first, second)]
         losses = {"supervised": supervised[0] + supervised[1]}
         weight = consistency_weight(step, self.settings.weight, self.settings.ramp)

@@ -9,14 +9,15 @@ from torch import Tensor
 
 from semiseg.case import Batch
 from semiseg.functional.distance import segmentation_and_distance_losses
-from semiseg.methods.base import Method, MethodSettings, Task
+from semiseg.methods.base import Task
+from semiseg.methods.pools import PoolMethod, PoolSettings
 from semiseg.networks.two_heads import TwoHeads
 
 
-class DistanceMapSettings(MethodSettings):
-    """Settings of a method with distance maps. `variant: released` sets the one in which the authors' code departs, unless it is given."""
+class DistanceMapSettings(PoolSettings):
+    """Settings of a method with distance maps. `variant: released` sets the two in which the authors' code departs."""
 
-    RELEASED: ClassVar[dict[str, Any]] = {"absent_class": "zero"}
+    RELEASED: ClassVar[dict[str, Any]] = {"absent_class": "zero", "batch_statistics": "joint"}
 
     variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as the authors' code does it")
     ramp: float = Field(1.0, ge=0, le=1, description="share of the steps over which the weight ramps up (published: 40*150/6000 = 1)")
@@ -30,7 +31,7 @@ class DistanceMapSettings(MethodSettings):
 D = TypeVar("D", bound=DistanceMapSettings)
 
 
-class DistanceMapMethod(Method[D]):
+class DistanceMapMethod(PoolMethod[D]):
     """Its `network` gives logits and distance maps; the segmentation head predicts."""
 
     def __init__(self, task: Task, settings: D) -> None:
@@ -40,7 +41,7 @@ class DistanceMapMethod(Method[D]):
     def supervised(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """The losses on labelled scans; logits (L + U, K, *S) and maps (L + U, K - 1, *S) of all."""
         labeled, settings = len(batch.labeled.image), self.settings
-        logits, distances = self.network(batch.images())
+        logits, distances = self.on_all(self.network, self.images(batch), labeled)
         losses = segmentation_and_distance_losses(
             logits[:labeled], distances[:labeled], batch.labeled.label, settings.distance_weight, settings.absent_class
         )

@@ -12,17 +12,18 @@ from semiseg.functional.dice import class_squared_dice_loss
 from semiseg.functional.losses import segmentation_loss
 from semiseg.functional.schedules import consistency_weight
 from semiseg.functional.uncertainty import entropy
-from semiseg.methods.base import Method, MethodSettings, Step, Task
+from semiseg.methods.base import Step, Task
+from semiseg.methods.pools import PoolMethod, PoolSettings
 
 
-class EntropyMinimizationSettings(MethodSettings):
+class EntropyMinimizationSettings(PoolSettings):
     """Settings of entropy minimization."""
 
     weight: float = Field(0.1, ge=0, description="weight of the entropy when its ramp is up; 0 switches it off (SSL4MIS: 0.1)")
     ramp: float = Field(1.0, ge=0, le=1, description="share of the steps over which the weight ramps up (SSL4MIS: 200*150/30000 = 1)")
 
 
-class EntropyMinimization(Method[EntropyMinimizationSettings]):
+class EntropyMinimization(PoolMethod[EntropyMinimizationSettings]):
     r"""The entropy of the predictions on unlabelled voxels is part of the loss.
 
     $$L = \tfrac12 (\mathrm{CE} + \mathrm{Dice}) - \frac{w(t)}{\ln K}\, \overline{\textstyle\sum_c p_c \ln p_c}$$
@@ -40,7 +41,8 @@ class EntropyMinimization(Method[EntropyMinimizationSettings]):
         self.network = task.network.network()
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        logits, labeled = self.network(batch.images()), len(batch.labeled.image)
+        labeled = len(batch.labeled.image)
+        logits = self.on_all(self.network, self.images(batch), labeled)
         losses = {"supervised": segmentation_loss(logits[:labeled], batch.labeled.label, class_squared_dice_loss)}
         weight = consistency_weight(step, self.settings.weight, self.settings.ramp)
         if weight > 0:

@@ -15,10 +15,11 @@ from semiseg.functional.dice import class_squared_dice_loss, one_hot
 from semiseg.functional.losses import segmentation_loss
 from semiseg.functional.perturbation import jitter_intensity
 from semiseg.functional.schedules import consistency_weight
-from semiseg.methods.base import Method, MethodSettings, Step, Task
+from semiseg.methods.base import Step, Task
+from semiseg.methods.pools import PoolMethod, PoolSettings
 
 
-class FixMatchSettings(MethodSettings):
+class FixMatchSettings(PoolSettings):
     """Settings of FixMatch. `released` is SSL4MIS, from which the field's numbers on medical scans come."""
 
     RELEASED: ClassVar[dict[str, Any]] = {
@@ -29,6 +30,7 @@ class FixMatchSettings(MethodSettings):
         "unsure": "background",
         "unlabeled_dice": True,
         "complementary": True,
+        "batch_statistics": "joint",
     }
 
     variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as SSL4MIS does it")
@@ -47,7 +49,7 @@ class FixMatchSettings(MethodSettings):
     complementary: bool = Field(False, description="SSL4MIS' extra term, which teaches the least probable class by way of 1 - p")
 
 
-class FixMatch(Method[FixMatchSettings]):
+class FixMatch(PoolMethod[FixMatchSettings]):
     r"""Pseudo-labels from the image as it comes (weak view), where they are confident, teach the same image distorted (strong view).
 
     $$L = \mathrm{CE} + \mathrm{Dice} + w(t)\, \overline{1[\max_c p^w_c \ge \tau]\, \mathrm{CE}(z^s, \arg\max_c p^w_c)}$$
@@ -66,14 +68,15 @@ class FixMatch(Method[FixMatchSettings]):
         self.network = task.network.network()
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        images, labeled = batch.images(), len(batch.labeled.image)
-        weak = self.network(images).float()  # (L + U, K, *S)
+        images, labeled = self.images(batch), len(batch.labeled.image)
+        weak = self.on_all(self.network, images, labeled).float()  # (L + U, K, *S)
         losses = {"supervised": 2 * segmentation_loss(weak[:labeled], batch.labeled.label, class_squared_dice_loss)}  # CE + Dice
         weight = consistency_weight(step, self.settings.weight, self.settings.ramp)
         if weight > 0:
             weak = weak.detach().softmax(1)
             start = 0 if self.settings.complementary else labeled  # the extra term wants the labelled images' strong views as well
-            strong = self.network(jitter_intensity(images[start:], self.settings.strength)).float()
+            distorted = jitter_intensity(images[start:], self.settings.strength)
+            strong = self.on_all(self.network, distorted, labeled - start).float()
             losses["pseudo_labels"] = weight * self.pseudo_label_loss(strong[labeled - start :], weak[labeled:])
             if self.settings.complementary:
                 losses["complementary"] = weight * complementary_loss(strong.softmax(1), weak)

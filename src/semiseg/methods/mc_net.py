@@ -17,7 +17,8 @@ from semiseg.functional.dice import class_squared_dice_loss, class_squared_half_
 from semiseg.functional.schedules import consistency_weight
 from semiseg.functional.sharpening import sharpen
 from semiseg.functional.supervision import compared
-from semiseg.methods.base import Method, MethodSettings, Step, Task
+from semiseg.methods.base import Step, Task
+from semiseg.methods.pools import PoolMethod, PoolSettings
 from semiseg.networks.shared_encoder import SharedEncoder
 
 DICE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -27,10 +28,10 @@ DICE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-class MCNetSettings(MethodSettings):
-    """Settings of MC-Net and MC-Net+. `variant: released` sets the one setting in which the authors' code departs, unless it is given."""
+class MCNetSettings(PoolSettings):
+    """Settings of MC-Net and MC-Net+. What `variant: released` sets is in `RELEASED`."""
 
-    RELEASED: ClassVar[dict[str, Any]] = {"detach_sharpened": False}
+    RELEASED: ClassVar[dict[str, Any]] = {"detach_sharpened": False, "batch_statistics": "joint"}
 
     variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as the authors' code does it")
     supervised_weight: float = Field(0.5, ge=0, description="weight of the Dice loss of each decoder (published: LA 0.5, ACDC 1)")
@@ -46,7 +47,7 @@ class MCNetSettings(MethodSettings):
     detach_sharpened: bool = Field(True, description="a soft pseudo-label is a target; in the authors' code it learns as well (off)")
 
 
-class MCNet(Method[MCNetSettings]):
+class MCNet(PoolMethod[MCNetSettings]):
     r"""One encoder, two decoders that up-sample differently; each has to agree with the other's sharpened probabilities.
 
     $$L = \lambda \sum_i \mathrm{Dice}(p_i, y) + w(t) \sum_{i \ne j} \overline{(p_i - \mathrm{sg}\,S(p_j))^2}, \qquad
@@ -68,8 +69,9 @@ class MCNet(Method[MCNetSettings]):
         self.dice = DICE[settings.dice]
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        probabilities = [logits.float().softmax(1) for logits in self.network(batch.images())]
         labels = batch.labeled.label
+        views = self.on_all(self.network, self.images(batch), len(labels))
+        probabilities = [logits.float().softmax(1) for logits in views]  # (L + U, K, *S) each
         supervised = torch.stack([self.dice(*compared(p[: len(labels)], labels)) for p in probabilities]).sum()
         losses = {"supervised": self.settings.supervised_weight * supervised}
         if self.settings.weight > 0:

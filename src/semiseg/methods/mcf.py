@@ -13,11 +13,12 @@ from semiseg.case import IGNORE, Batch
 from semiseg.functional.dice import foreground_squared_dice_loss
 from semiseg.functional.schedules import consistency_weight
 from semiseg.functional.supervision import compared, cross_entropy
-from semiseg.methods.base import Method, MethodSettings, Step, Task
+from semiseg.methods.base import Step, Task
+from semiseg.methods.pools import PoolMethod, PoolSettings
 from semiseg.networks.resnet import initialize_kaiming, residual_network
 
 
-class MCFSettings(MethodSettings):
+class MCFSettings(PoolSettings):
     """Settings of MCF."""
 
     weight: float = Field(0.1, ge=0, description="weight of the consistency when its ramp is up; 0 switches it off (published: 0.1)")
@@ -26,7 +27,7 @@ class MCFSettings(MethodSettings):
     temperature: float = Field(0.1, gt=0, le=1, description="of the sharpening of the teacher's probabilities (published: 0.1)")
 
 
-class MCF(Method[MCFSettings]):
+class MCF(PoolMethod[MCFSettings]):
     r"""The plain network and one with a residual encoder of 34 layers learn side by side; the mean of their probabilities predicts.
 
     On labelled scans, for each network $k$, with $\Delta$ the voxels where the two networks' labels differ:
@@ -53,8 +54,8 @@ class MCF(Method[MCFSettings]):
         initialize_kaiming(self)
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        labeled, images = len(batch.labeled.image), batch.images()
-        both = [network(images).float() for network in (self.plain, self.residual)]  # (L + U, K, *S) each
+        labeled, images = len(batch.labeled.image), self.images(batch)
+        both = [self.on_all(network, images, labeled).float() for network in (self.plain, self.residual)]  # (L + U, K, *S) each
         losses, dice = self.supervised_losses([logits[:labeled] for logits in both], batch.labeled.label)
         if self.settings.weight > 0:
             plain_is_better = dice[0].detach() < dice[1].detach()

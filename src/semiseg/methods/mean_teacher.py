@@ -15,10 +15,11 @@ from semiseg.functional.ema import ema_update, frozen_copy
 from semiseg.functional.losses import segmentation_loss
 from semiseg.functional.perturbation import clipped_noise
 from semiseg.functional.schedules import consistency_weight
-from semiseg.methods.base import Method, MethodSettings, Step, Task
+from semiseg.methods.base import Step, Task
+from semiseg.methods.pools import PoolMethod, PoolSettings
 
 
-class MeanTeacherSettings(MethodSettings):
+class MeanTeacherSettings(PoolSettings):
     """Settings of Mean Teacher."""
 
     weight: float = Field(0.1, ge=0, description="weight of the consistency when its ramp is up; 0 switches it off (published: 0.1)")
@@ -31,7 +32,7 @@ class MeanTeacherSettings(MethodSettings):
     )
 
 
-class MeanTeacher(Method[MeanTeacherSettings]):
+class MeanTeacher(PoolMethod[MeanTeacherSettings]):
     r"""A student learns the labels, and to agree with a teacher whose weights are the moving average of its own.
 
     $$L = \tfrac12 (\mathrm{CE} + \mathrm{Dice}) + w(t)\, \overline{(p^\text{student}(x) - p^\text{teacher}(x + \epsilon))^2}$$
@@ -51,26 +52,27 @@ class MeanTeacher(Method[MeanTeacherSettings]):
         self.teacher = frozen_copy(self.student)
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        images, labeled = batch.images(), len(batch.labeled.image)
-        logits = self.student(images)  # (L + U, K, *S)
+        images, labeled = self.images(batch), len(batch.labeled.image)
+        logits = self.on_all(self.student, images, labeled)  # (L + U, K, *S)
         losses = {"supervised": self.supervised_loss(logits[:labeled], batch.labeled.label)}
         weight = consistency_weight(step, self.settings.weight, self.settings.ramp)
         if weight > 0 and step.overall >= self.settings.delay * step.total:
             first = 0 if self.settings.consistency_on == "all" else labeled
-            losses["consistency"] = weight * self.consistency(logits[first:].float().softmax(1), images[first:], step)
+            probabilities = logits[first:].float().softmax(1)
+            losses["consistency"] = weight * self.consistency(probabilities, images[first:], labeled - first, step)
         return losses
 
     def supervised_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         return segmentation_loss(logits, labels, class_squared_dice_loss)
 
-    def consistency(self, probabilities: Tensor, image: Tensor, step: Step) -> Tensor:
-        """How far the student's probabilities (B, K, *S) are from the teacher's on `image` (B, C, *S)."""
-        return F.mse_loss(probabilities, self.teacher_logits(image).float().softmax(1))
+    def consistency(self, probabilities: Tensor, image: Tensor, labeled: int, step: Step) -> Tensor:
+        """How far the student's probabilities (B, K, *S) are from the teacher's on `image` (B, C, *S), whose first ones are labelled."""
+        return F.mse_loss(probabilities, self.teacher_logits(image, labeled).float().softmax(1))
 
     @torch.no_grad()
-    def teacher_logits(self, image: Tensor) -> Tensor:
+    def teacher_logits(self, image: Tensor, labeled: int) -> Tensor:
         """What the teacher says under noise, drawn anew at each call. (B, K, *S)"""
-        logits: Tensor = self.teacher(clipped_noise(image, self.settings.noise))
+        logits: Tensor = self.on_all(self.teacher, clipped_noise(image, self.settings.noise), labeled)
         return logits
 
     @torch.no_grad()

@@ -8,17 +8,18 @@ from torch import Tensor
 from semiseg.case import Batch
 from semiseg.functional.losses import segmentation_loss
 from semiseg.functional.pseudo_labels import hard_labels
-from semiseg.methods.base import Method, MethodSettings, Stage, Step, Task
+from semiseg.methods.base import Stage, Step, Task
+from semiseg.methods.pools import PoolMethod, PoolSettings
 
 
-class SelfTrainingSettings(MethodSettings):
+class SelfTrainingSettings(PoolSettings):
     """Settings of plain self-training."""
 
     pretrain: float = Field(0.25, ge=0, lt=1, description="share of the steps on labelled scans alone (CML on ACDC: 1/4)")
     weight: float = Field(1.0, ge=0, description="weight of the pseudo-labels afterwards (CML on LA: 1; Lee: 3)")
 
 
-class SelfTraining(Method[SelfTrainingSettings]):
+class SelfTraining(PoolMethod[SelfTrainingSettings]):
     r"""After a supervised start, each unlabelled voxel is taught the class that the network gives it at that step: no tricks.
 
     $$L = S(z_l, y) + \lambda S(z_u, \arg\max \mathrm{sg}(z_u)), \quad S = \tfrac12 (\mathrm{CE} + \mathrm{Dice})$$
@@ -43,7 +44,8 @@ class SelfTraining(Method[SelfTrainingSettings]):
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         if step.stage.name == "pretrain" or self.settings.weight == 0:
             return {"supervised": segmentation_loss(self.network(batch.labeled.image), batch.labeled.label)}
-        logits, labeled = self.network(batch.images()), len(batch.labeled.image)
+        labeled = len(batch.labeled.image)
+        logits = self.on_all(self.network, batch.images(), labeled)
         labels = hard_labels(logits[labeled:].detach())
         self.health = {"pseudo_foreground": (labels > 0).float().mean()}
         return {

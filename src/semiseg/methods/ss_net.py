@@ -8,14 +8,15 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from semiseg.case import Batch
-from semiseg.functional.adversarial import virtual_adversarial_loss
+from semiseg.functional.adversarial import frozen_statistics, virtual_adversarial_loss
 from semiseg.functional.dice import class_squared_dice_loss, foreground_dice_loss, pooled_dice_loss
 from semiseg.functional.schedules import consistency_weight
 from semiseg.functional.supervision import compared
-from semiseg.methods.base import Method, MethodSettings, Step, Task
+from semiseg.methods.base import Step, Task
+from semiseg.methods.pools import PoolMethod, PoolSettings
 from semiseg.networks.class_memory import ClassMemory
 
 SQUARED = partial(class_squared_dice_loss, epsilon=1e-10)
@@ -23,10 +24,15 @@ DICE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"foreground": foreground_
 DISTANCE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"class_squared": SQUARED, "pooled": pooled_dice_loss}
 
 
-class SSNetSettings(MethodSettings):
-    """Settings of SS-Net. `variant: released` sets the three settings in which the authors' code departs, unless they are given."""
+class SSNetSettings(PoolSettings):
+    """Settings of SS-Net. `variant: released` sets the four settings in which the authors' code departs, unless they are given."""
 
-    RELEASED: ClassVar[dict[str, Any]] = {"memory_keeps": "lowest", "average_over": "all", "attack_target": "own_pass"}
+    RELEASED: ClassVar[dict[str, Any]] = {
+        "memory_keeps": "lowest",
+        "average_over": "all",
+        "attack_target": "own_pass",
+        "batch_statistics": "joint",
+    }
 
     variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as the authors' code does it")
     weight: float = Field(
@@ -56,7 +62,7 @@ class SSNetSettings(MethodSettings):
     )
 
 
-class SSNet(Method[SSNetSettings]):
+class SSNet(PoolMethod[SSNetSettings]):
     r"""Predictions must not change under an adversarial change of the image, and features must come near remembered ones of their class.
 
     $$L = \mathrm{Dice}(p, y) + w(t) \left[ d(f(x + r), \mathrm{sg}\,p) + \lambda_c (L_c^\text{labelled} + L_c^\text{unlabelled}) \right]$$
@@ -81,26 +87,30 @@ class SSNet(Method[SSNetSettings]):
         self.memory = ClassMemory(task.network.widths[0], task.classes, settings.memory_size, settings.points, settings.memory_keeps)
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        images, labels = batch.images(), batch.labeled.label
-        features = self.network.decoder.features(self.network.encoder(images))
-        logits = self.network.decoder.head(features).float()
+        images, labels = self.images(batch), batch.labeled.label
+        features, logits = self.on_all(self.network.with_features, images, len(labels))
+        logits = logits.float()
         probabilities = logits.softmax(1)  # (L + U, K, *S)
         losses = {"supervised": DICE[self.settings.dice](*compared(probabilities[: len(labels)], labels))}
         if self.settings.weight > 0:
             weight = consistency_weight(step, self.settings.weight, self.settings.ramp)
-            losses["adversarial"] = weight * self.adversarial(images, probabilities)
+            losses["adversarial"] = weight * self.adversarial(images, probabilities, len(labels))
             if self.settings.contrast_weight > 0:
                 losses["contrast"] = weight * self.settings.contrast_weight * self.contrast(features, logits.argmax(1), labels)
         return losses
 
-    def adversarial(self, images: Tensor, probabilities: Tensor) -> Tensor:
+    def row_functions(self) -> list[tuple[nn.Module, str]]:
+        return [(self.network, "forward"), (self.network, "with_features")]
+
+    def adversarial(self, images: Tensor, probabilities: Tensor, labeled: int) -> Tensor:
         """How far the prediction moves under attack."""
+        predict = partial(self.on_all, self.network, labeled=labeled)
         target = probabilities.detach()
         if self.settings.attack_target == "own_pass":
             with torch.no_grad():
-                target = self.network(images).float().softmax(1)
-        distance = DISTANCE[self.settings.attack_distance]
-        return virtual_adversarial_loss(self.network, images, target, distance, self.settings.attack_radius)
+                target = predict(images).float().softmax(1)
+        with frozen_statistics(self.network):
+            return virtual_adversarial_loss(predict, images, target, DISTANCE[self.settings.attack_distance], self.settings.attack_radius)
 
     def contrast(self, features: Tensor, predicted: Tensor, labels: Tensor) -> Tensor:
         """The class terms of labelled and unlabelled scans: features (L + U, width, *S), predicted (L + U, *S), labels (L, *S).

@@ -18,7 +18,7 @@ from semiseg.methods.mean_teacher import MeanTeacher, MeanTeacherSettings
 class UAMTSettings(MeanTeacherSettings):
     """Settings of UA-MT: Mean Teacher's, and how the teacher's uncertainty is measured and used."""
 
-    RELEASED: ClassVar[dict[str, Any]] = {"consistency_on": "unlabeled", "classes_assumed": "two"}
+    RELEASED: ClassVar[dict[str, Any]] = {"consistency_on": "unlabeled", "classes_assumed": "two", "batch_statistics": "joint"}
 
     variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as the released code does it")
     passes: int = Field(8, ge=1, description="noisy teacher passes that the uncertainty is measured over (published: 8)")
@@ -55,11 +55,11 @@ class UAMT(MeanTeacher):
     def supervised_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         return segmentation_loss(logits, labels, foreground_squared_dice_loss)
 
-    def consistency(self, probabilities: Tensor, image: Tensor, step: Step) -> Tensor:
+    def consistency(self, probabilities: Tensor, image: Tensor, labeled: int, step: Step) -> Tensor:
         classes = 2 if self.settings.classes_assumed == "two" else self.task.classes
         with torch.no_grad():
-            uncertainty = entropy(mean_softmax(lambda: self.teacher_logits(image), self.settings.passes))  # (B, *S)
+            uncertainty = entropy(mean_softmax(lambda: self.teacher_logits(image, labeled), self.settings.passes))  # (B, *S)
             sure = uncertainty < entropy_threshold(step.overall, step.total, classes)
             self.health = {"sure_voxels": sure.float().mean()}
-        distance = (probabilities - self.teacher_logits(image).float().softmax(1)).square().sum(1)  # (B, *S)
+        distance = (probabilities - self.teacher_logits(image, labeled).float().softmax(1)).square().sum(1)  # (B, *S)
         return masked_mean(distance, sure) / classes

@@ -13,14 +13,15 @@ from semiseg.case import Batch
 from semiseg.functional.dice import class_squared_dice_loss
 from semiseg.functional.losses import segmentation_loss
 from semiseg.functional.schedules import consistency_weight
-from semiseg.methods.base import Method, MethodSettings, Step, Task
+from semiseg.methods.base import Step, Task
+from semiseg.methods.pools import PoolMethod, PoolSettings
 from semiseg.networks.pyramid import Perturbation, Pyramid
 
 
-class URPCSettings(MethodSettings):
-    """Settings of URPC. `variant: released` sets the one setting in which the authors' code departs, unless it is given."""
+class URPCSettings(PoolSettings):
+    """Settings of URPC. `variant: released` sets the two settings in which the authors' code departs, unless they are given."""
 
-    RELEASED: ClassVar[dict[str, Any]] = {"divergence": "mean_to_level"}
+    RELEASED: ClassVar[dict[str, Any]] = {"divergence": "mean_to_level", "batch_statistics": "joint"}
 
     variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as the authors' code does it")
     weight: float = Field(0.1, ge=0, description="weight of the consistency when its ramp is up; 0 switches it off (published: 0.1)")
@@ -33,7 +34,7 @@ class URPCSettings(MethodSettings):
     )
 
 
-class URPC(Method[URPCSettings]):
+class URPC(PoolMethod[URPCSettings]):
     r"""One network with a head on each level of its decoder; unlabelled scans ask that all say the same.
 
     With probabilities $p_s$ of $R = 4$ levels, their mean $\bar p$ and $D_s = \sum_c p_{s,c} \log (p_{s,c} / \bar p_c)$ at each voxel:
@@ -56,7 +57,7 @@ class URPC(Method[URPCSettings]):
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         labels = batch.labeled.label
-        levels = [logits.float() for logits in self.network(batch.images())]  # (L + U, K, *S) each
+        levels = [logits.float() for logits in self.on_all(self.network, self.images(batch), len(labels))]  # (L + U, K, *S) each
         supervised = [segmentation_loss(logits[: len(labels)], labels, class_squared_dice_loss) for logits in levels]
         losses = {"supervised": torch.stack(supervised).mean()}
         if self.settings.weight > 0:

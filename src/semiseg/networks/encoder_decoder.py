@@ -95,6 +95,11 @@ class Network(nn.Module):
         logits: Tensor = self.decoder(self.encoder(x))
         return logits
 
+    def with_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, *S) -> what the head sees (B, width, *S), and logits (B, K, *S)."""
+        features = self.decoder.features(self.encoder(x))
+        return features, self.decoder.head(features)
+
 
 def check_sides(sides: Sequence[int], dimensions: int) -> None:
     """Raises SettingsError where an input of `sides` voxels would not come back from the bottleneck in its own size."""
