@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from semiseg.cluster import Node, connect, import_ray
 
 settings.register_profile("semiseg", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 settings.load_profile("semiseg")
@@ -47,6 +50,19 @@ def hippocampus_folder() -> Path:
 def dicom_folder() -> Path:
     """DICOM of several makers: `series/` and `hippocampus/` with series that make a volume, `cannot/` with those that make none."""
     return _folder("dicom", None)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[list[Node]]:
+    """A Ray cluster of this machine alone, which lends two CPUs."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'semiseg[ray]'")
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # else Ray leaves one in the home folder
+    os.environ["RAY_worker_niceness"] = "0"  # 15 else, which on a busy machine is never
+    import_ray()
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:  # a short path: it holds sockets
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR", _temp_dir=folder)
+        yield connect("auto")
+        ray.shutdown()
 
 
 def _folder(name: str, wanted: Callable[[Path], list[str]] | None) -> Path:

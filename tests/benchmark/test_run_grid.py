@@ -16,7 +16,8 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from semiseg.benchmark.executor import LocalProcesses, Result, cores, last_words, make_executor
+from semiseg.benchmark.executor import LocalProcesses, Result, cores, make_executor
+from semiseg.benchmark.process import last_words
 from semiseg.benchmark.run import run_grid
 from semiseg.benchmark.state import State
 from semiseg.benchmark.training import Training
@@ -39,6 +40,8 @@ def cell(method: str, seed: int = 0) -> Training:
 
 class Scripted:
     """An executor that ends every training at once with the next status of its script; "slow" goes on until it is stopped."""
+
+    jobs = 1
 
     def __init__(self, out: Path, script: dict[str, list[str]]) -> None:
         self.out, self.script = out, script

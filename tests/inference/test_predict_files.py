@@ -12,8 +12,9 @@ import torch
 from semiseg.config import make_run
 from semiseg.errors import DataError
 from semiseg.inference.ahead import read_ahead
-from semiseg.inference.files import folder_name, predict_files
+from semiseg.inference.files import predict_files
 from semiseg.inference.inputs import find_cases
+from semiseg.inference.masks import folder_name
 from semiseg.inference.predictor import Predictor
 from semiseg.inference.scan import read_scan
 

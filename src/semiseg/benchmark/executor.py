@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
-import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal, Protocol
+from typing import Protocol
 
+from semiseg.benchmark.process import Ending, Process, begin, order_of
 from semiseg.benchmark.training import Training
-from semiseg.benchmark.worker import FINISHED, STOPPED
-
-SECONDS = 60.0
-"""Between two saved states at most; they are saved more often where that costs less than 2 % (`training.checkpoint.Saver`)."""
-TOLD = 2000
-"""Characters of an error that are kept."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +18,16 @@ class Result:
     """What became of a training that was started. `error`: its last words, where it failed."""
 
     training: Training
-    status: Literal["finished", "stopped", "failed"]
+    status: Ending
     error: str = ""
 
 
 class Executor(Protocol):
     """Starts trainings and tells what became of them, without waiting."""
+
+    @property
+    def jobs(self) -> int:
+        """Trainings at a time."""
 
     def room(self) -> bool:
         """Whether another one may be started."""
@@ -49,16 +45,6 @@ class Executor(Protocol):
         """Ask all to stop after their step and to save; they end as "stopped"."""
 
 
-@dataclass(frozen=True)
-class Process:
-    """A worker, and the file that its words go to, from `offset` on."""
-
-    training: Training
-    popen: subprocess.Popen[bytes]
-    log: Path
-    offset: int
-
-
 class LocalProcesses:
     """A process for each training, so many at a time, sharing the cores of this machine.
 
@@ -69,79 +55,28 @@ class LocalProcesses:
     """
 
     def __init__(self, out: Path, jobs: int, device: str = "auto") -> None:
-        self.out, self.jobs, self.device = out, jobs, device
-        self.processes: list[Process] = []
+        self.out, self.device = out, device
+        self.jobs = jobs
+        self.processes: list[tuple[Training, Process]] = []
 
     def room(self) -> bool:
         return len(self.processes) < self.jobs
 
     def start(self, training: Training) -> None:
-        order, log = self._order(training), self.out / "logs" / f"{training.name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as words:
-            offset = words.tell()
-            popen = self._popen(order, words)
-        self.processes.append(Process(training, popen, log, offset))
-
-    def _order(self, training: Training) -> Path:
-        """What the worker reads."""
-        path = self.out / "logs" / f"{training.name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        order = {
-            "data": str(training.folder),
-            "values": training.values(),
-            "out": str(self.out / training.name),
-            "device": self.device,
-            "checkpoint_seconds": SECONDS,
-        }
-        path.write_text(json.dumps(order, indent=2, default=str), encoding="utf-8")
-        return path
-
-    def _popen(self, order: Path, words: IO[bytes]) -> subprocess.Popen[bytes]:
-        threads = str(max(cores() // self.jobs, 1))
-        return subprocess.Popen(
-            [sys.executable, "-m", "semiseg.benchmark.worker", str(order)],
-            stdin=subprocess.PIPE,  # closes when we are gone, even by SIGKILL: then the worker saves and stops
-            stdout=words,
-            stderr=words,
-            env={**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
-            start_new_session=True,  # a Ctrl-C reaches the grid alone, which then asks the workers
-        )
+        order = order_of(training, self.out, self.device)
+        self.processes.append((training, begin(order, self.out / "logs", training.name, max(cores() // self.jobs, 1))))
 
     def results(self) -> list[Result]:
-        ended = [process for process in self.processes if process.popen.poll() is not None]
-        self.processes = [process for process in self.processes if process not in ended]
-        return [outcome(process) for process in ended]
+        ended = [(training, process) for training, process in self.processes if not process.running()]
+        self.processes = [item for item in self.processes if item not in ended]
+        return [Result(training, *process.outcome()) for training, process in ended]
 
     def running(self) -> list[Training]:
-        return [process.training for process in self.processes]
+        return [training for training, _ in self.processes]
 
     def stop(self) -> None:
-        for process in self.processes:
-            process.popen.terminate()
-
-
-def outcome(process: Process) -> Result:
-    """What the return code and the last words of a worker say."""
-    if process.popen.stdin is not None:
-        process.popen.stdin.close()
-    code = process.popen.returncode
-    if code == FINISHED:
-        return Result(process.training, "finished")
-    if code in (STOPPED, -signal.SIGTERM):  # the latter: asked before its first step, or while it scored
-        return Result(process.training, "stopped")
-    words = process.log.read_bytes()[process.offset :].decode("utf-8", "replace").strip()
-    if code < 0:
-        return Result(process.training, "failed", f"ended by {signal.Signals(-code).name}")
-    return Result(process.training, "failed", last_words(words))
-
-
-def last_words(text: str) -> str:
-    """Of a traceback its last line, else the last lines."""
-    if "Traceback (most recent call last)" in text:
-        return text.splitlines()[-1][-TOLD:]
-    lines = text.splitlines()
-    return "\n".join(lines[-5:])[-TOLD:]
+        for _, process in self.processes:
+            process.stop()
 
 
 def cores() -> int:
@@ -149,9 +84,30 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def make_executor(out: Path, jobs: int, device: str = "auto") -> Executor:
-    """The executor of a grid: here another kind is chosen, such as a cluster."""
-    return LocalProcesses(out, jobs, device)
+def make_executor(
+    out: Path, jobs: int | None = None, device: str = "auto", ray: str | None = None, trainings: Sequence[Training] = ()
+) -> Executor:
+    """The executor of a grid.
+
+    Args:
+        out: folder of the results.
+        jobs: trainings at a time. None: one on this machine; on a cluster as many as `cluster.make_share` finds right.
+        device: auto, cpu, cuda or mps.
+        ray: address of a Ray cluster, see `cluster.connect`; None for processes on this machine.
+        trainings: whose data the machines of a cluster must see.
+
+    Raises:
+        SettingsError: no such cluster, or machines in it that do not see the folders.
+    """
+    if ray is None:
+        return LocalProcesses(out, jobs or 1, device)
+    from semiseg.benchmark.ray_tasks import RayTasks
+    from semiseg.cluster import connect, refuse_strangers
+
+    machines = connect(ray)
+    executor = RayTasks(out, machines, jobs, device)
+    refuse_strangers(machines, executor.share, out, [training.folder for training in trainings if training.folder is not None])
+    return executor
 
 
 def wait(seconds: float = 0.1) -> None:

@@ -25,7 +25,6 @@ def run_grid(
     runs: Mapping[str, Run],
     out: Path,
     executor: Executor,
-    jobs: int = 1,
     max_seconds: float | None = None,
     retries: int = 1,
     show: bool = True,
@@ -37,7 +36,6 @@ def run_grid(
         runs: their settings, of `checked`.
         out: folder of the results.
         executor: where to train.
-        jobs: trainings at a time, for the estimate.
         max_seconds: then all workers save and stop.
         retries: how often a training that failed is tried again, at the end of the line; another call tries anew.
         show: progress on stderr.
@@ -55,7 +53,7 @@ def run_grid(
             line.advance()
             if show and time.monotonic() - told >= EVERY:
                 told = time.monotonic()
-                say(progress_line(trainings, runs, out, jobs, line.state))
+                say(progress_line(trainings, runs, out, executor.jobs, line.state))
             wait()
         return line.state
 

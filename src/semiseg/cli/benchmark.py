@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from semiseg.cli.output import FAILED, STOPPED_EARLY, AsJson, Device, print_json, print_table, print_text
-from semiseg.cli.run_options import MaxTime
+from semiseg.cli.run_options import MaxTime, RayAddress
 
 if TYPE_CHECKING:
     from semiseg.benchmark.state import State
@@ -30,7 +30,13 @@ def benchmark(
         typer.Option(metavar="[NAME=]FOLDER", help="Where a data set of the grid is; may be repeated.", show_default=False),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the results. Default: runs/GRID.", show_default=False)] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time; they share the cores.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Trainings at a time; they share the cores. Default: 1; with --ray one a GPU, or a machine.", show_default=False
+        ),
+    ] = None,
+    ray: RayAddress = None,
     device: Device = "auto",
     max_time: MaxTime = None,
     retries: Annotated[int, typer.Option(min=0, help="How often a training that failed is tried again.")] = 1,
@@ -63,7 +69,7 @@ def benchmark(
         if check:
             tell_plan(trainings, State(folder, trainings), as_json)
             return
-        state = run_grid(trainings, runs, folder, make_executor(folder, jobs, device), jobs, max_time, retries)
+        state = run_grid(trainings, runs, folder, make_executor(folder, jobs, device, ray, trainings), max_time, retries)
     tell(state, write_results(read[0].name, trainings, state, folder), as_json)
     if state.named("failed"):
         raise typer.Exit(FAILED)

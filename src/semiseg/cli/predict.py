@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from semiseg.cli.output import FAILED, AsJson, Device, print_json, print_note, print_text
+from semiseg.cli.run_options import RayAddress
 
 if TYPE_CHECKING:
-    from semiseg.inference.files import PredictedFile
+    from semiseg.inference.masks import PredictedFile
 
 
 def predict(
@@ -39,19 +40,28 @@ def predict(
         bool, typer.Option("--probabilities", help="Also write a map of each class's probability, in percent.")
     ] = False,
     nifti: Annotated[bool, typer.Option("--nifti", help="Write NIfTI. Default: the scan's format; DICOM-SEG for a DICOM series.")] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Scans at a time; they share the cores. Default: 1; with --ray one a GPU, or a machine.", show_default=False
+        ),
+    ] = None,
+    ray: RayAddress = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Write a mask for each scan, in the scan's own geometry. Exit code 1: some scans failed, the others are done."""
-    from semiseg.inference.files import predict_files
+    from semiseg.inference.files import maps_of, predict_at
     from semiseg.inference.inputs import find_cases
-    from semiseg.inference.predictor import load
+    from semiseg.inference.places import make_place
+    from semiseg.inference.worker import Model
     from semiseg.training.progress import StepProgress
 
-    predictor = load(run, device, others or (), flips, selected)
+    model, maps = Model(run, tuple(others or ()), flips, selected), maps_of(uncertainty, probabilities)
+    predictor, place = make_place(model, inputs, to, jobs, ray, device, maps)
     cases = find_cases(inputs, predictor.run.data.channels or 1)
     with StepProgress("predict", len(cases)) as bar:
-        results = predict_files(predictor, cases, to, overwrite, uncertainty, probabilities, lambda done, total: bar.update(done), nifti)
+        results = predict_at(place, cases, to, overwrite, lambda done, total: bar.update(done), nifti)
     report(results, to, as_json)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(FAILED)

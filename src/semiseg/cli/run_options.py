@@ -37,6 +37,15 @@ Fold = Annotated[
 MaxTime = Annotated[
     float | None, typer.Option("--max-time", parser=parse_seconds, metavar="TIME", help="Stop after 90s, 30m, 2h, to go on later.")
 ]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="auto|ADDRESS",
+        help="Run on the machines of a Ray cluster: HOST:PORT, or auto for the one that runs here, else this machine alone.",
+        show_default=False,
+    ),
+]
 Steps = Annotated[int | None, typer.Option("--steps", help="Training steps of all stages together.", show_default=False)]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of the network, the sampling and the augmentation.", show_default=False)]
 AnySetting = Annotated[list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Any setting of the run; may be repeated.")]

@@ -36,5 +36,9 @@ def _take(predictor: Predictor, case: Case, read: Future[Scan | None] | None) ->
 
 
 def _read_if_small(predictor: Predictor, case: Case) -> Scan | None:
-    size = 4 * sum(math.prod(read_header(source)[0]) for source in case.images)
-    return predictor.read(case.images, case.spacing) if size <= LARGEST else None
+    return None if is_large(case) else predictor.read(case.images, case.spacing)
+
+
+def is_large(case: Case) -> bool:
+    """Whether a scan should not lie in memory beside another one."""
+    return 4 * sum(math.prod(read_header(source)[0]) for source in case.images) > LARGEST
