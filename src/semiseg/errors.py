@@ -30,6 +30,10 @@ class TrainingError(SemisegError):
     """A training that cannot go on: non-finite losses, a full disk."""
 
 
+class OtherProcessError(SemisegError):
+    """What the first of several processes said when it failed, raised in the others."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """' (did you mean ...?)' if a known name is near; else nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)

@@ -9,6 +9,7 @@ import typer
 
 from semiseg.cli.output import STOPPED_EARLY, AsJson, Device, print_json, print_note, print_text
 from semiseg.cli.run_options import AnySetting, ConfigFile, MaxTime, Steps, layers_of
+from semiseg.ranks.launch import place
 
 
 def numbers(text: str) -> list[int]:
@@ -49,6 +50,8 @@ def curve(
         raise typer.BadParameter("give a data folder and --budgets, or finished runs with --runs.", param_hint="DATA")
     if data is not None and budgets is None:
         raise typer.BadParameter("give the label budgets to train with, for instance 4,8,16.", param_hint="--budgets")
+    if place().world > 1:
+        raise typer.BadParameter("several processes share a training, not a curve; start it without torchrun or srun.", param_hint="DATA")
     folders = list(runs or [])
     complete = True
     if data is not None:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
-from semiseg.errors import SemisegError
+from semiseg.errors import OtherProcessError, SemisegError
 
 WIDE = 160
 FAILED = 1
@@ -36,6 +36,8 @@ class Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except OtherProcessError as error:
+            raise typer.Exit from error  # the first process says it, and fails
         except SemisegError as error:
             if ctx.params["debug"]:
                 raise

@@ -12,8 +12,10 @@ from semiseg.cli.label_map import LabelMap
 from semiseg.cli.output import STOPPED_EARLY, AsJson, Device, print_json, print_text
 from semiseg.cli.plan import dry_run
 from semiseg.cli.run_options import AnySetting, Budget, ConfigFile, Fold, LabelDraw, MaxTime, MethodName, Seed, Steps, Threads, layers_of
+from semiseg.ranks.launch import place
 
 if TYPE_CHECKING:
+    from semiseg.ranks.group import Ranks
     from semiseg.training.train import Trained
 
 
@@ -45,18 +47,13 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a method on a folder of scans. What is not set is planned (see `semiseg plan`). Exit code 3: stopped early, can be resumed."""
-    if data is None and resume is None:
-        raise typer.BadParameter("give a data folder, or --resume RUN.", param_hint="DATA")
-    if resume is not None and out is not None:
-        raise typer.BadParameter("a resumed run stays in its folder.", param_hint="--out")
-    if control and not test:
-        raise typer.BadParameter("a control is compared on the test cases.", param_hint="--control")
-    if plan_only and data is None:
-        raise typer.BadParameter("is for a new run: give a data folder.", param_hint="--dry-run")
+    refuse_odd(data, resume, out, control and not test, plan_only)
     import torch
 
     from semiseg.config import make_run
     from semiseg.data.folder import open_folder
+    from semiseg.devices import pick_device
+    from semiseg.ranks.group import join, leave
     from semiseg.training import train as training
     from semiseg.training.control import control_run
 
@@ -71,26 +68,44 @@ def train(
         asked = make_run(*layers)
         control_run(asked)  # refused now, not after the training
         layers = [{"method": asked.method}, *layers]  # a plan would take the control itself where nothing is unlabelled
+    ranks = join(pick_device(device))
     if resume is not None:
         dataset = open_folder(data) if data is not None else None  # the folder may have moved
-        trained = training.resume(resume, layers, dataset, device, max_time, test=test)
+        trained = training.resume(resume, layers, dataset, device, max_time, test=test, ranks=ranks)
     else:
         assert data is not None
-        trained = training.train(data, layers, out, device, max_time, test=test)
-    beside = train_control(trained, data, device, max_time, began) if control and trained.finished else None
+        trained = training.train(data, layers, out, device, max_time, test=test, ranks=ranks)
+    beside = train_control(trained, data, device, max_time, began, ranks) if control and trained.finished else None
+    leave(ranks)
+    if not ranks.is_first:
+        return  # the first process speaks for all, with its exit code too
     report(trained, as_json, beside)
     if not trained.finished or (beside is not None and not beside.finished):
         raise typer.Exit(STOPPED_EARLY)
 
 
-def train_control(trained: Trained, data: Path | None, device: str, max_time: float | None, began: float) -> Trained:
+def refuse_odd(data: Path | None, resume: Path | None, out: Path | None, untested_control: bool, plan_only: bool) -> None:
+    """Raises BadParameter where options do not go together."""
+    if data is None and resume is None:
+        raise typer.BadParameter("give a data folder, or --resume RUN.", param_hint="DATA")
+    if resume is not None and out is not None:
+        raise typer.BadParameter("a resumed run stays in its folder.", param_hint="--out")
+    if untested_control:
+        raise typer.BadParameter("a control is compared on the test cases.", param_hint="--control")
+    if plan_only and data is None:
+        raise typer.BadParameter("is for a new run: give a data folder.", param_hint="--dry-run")
+    if plan_only and place().world > 1:
+        raise typer.BadParameter("is for one process; start it without torchrun or srun.", param_hint="--dry-run")
+
+
+def train_control(trained: Trained, data: Path | None, device: str, max_time: float | None, began: float, ranks: Ranks) -> Trained:
     """The control of a finished run, in what is left of the time."""
     from semiseg.data.folder import open_folder
     from semiseg.training import control
 
     dataset = open_folder(data) if data is not None and trained.folder.run().data.folder != data.resolve() else None
     left = None if max_time is None else max(max_time - (time.monotonic() - began), 0.0)
-    return control.train_control(trained.folder, dataset, device, left)
+    return control.train_control(trained.folder, dataset, device, left, ranks=ranks)
 
 
 def report(trained: Trained, as_json: bool, control: Trained | None = None) -> None:

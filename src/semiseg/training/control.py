@@ -9,6 +9,7 @@ from semiseg.evaluation.gain import Gain, measured
 from semiseg.evaluation.results import Evaluation
 from semiseg.methods import find_method
 from semiseg.methods.supervised import DICE
+from semiseg.ranks.group import ALONE, Ranks
 from semiseg.run_folder import RunFolder
 from semiseg.training.train import Trained, data_folder, train_or_resume
 
@@ -35,7 +36,12 @@ def control_run(run: Run) -> Run:
 
 
 def train_control(
-    folder: RunFolder, data: Dataset | None = None, device: str = "auto", max_seconds: float | None = None, progress: bool = True
+    folder: RunFolder,
+    data: Dataset | None = None,
+    device: str = "auto",
+    max_seconds: float | None = None,
+    progress: bool = True,
+    ranks: Ranks = ALONE,
 ) -> Trained:
     """Train the control of a finished run, or go on with it, into `control_folder`; when it is scored, write the run's gain.json.
 
@@ -45,6 +51,7 @@ def train_control(
         device: auto, cpu, cuda or mps.
         max_seconds: stop after this time; the next call goes on.
         progress: show progress on stderr.
+        ranks: as for `train`.
 
     Raises:
         SettingsError: the run is its own control.
@@ -54,9 +61,9 @@ def train_control(
         raise RunFolderError(f"{folder.path}: has no scores to compare a control with. Finish the run, with labelled test cases.")
     wanted, control = control_run(folder.run()), control_folder(folder)
     source = data if data is not None else data_folder(wanted, folder)
-    trained = train_or_resume(source, [wanted.model_dump()], control.path, device, max_seconds, progress)
+    trained = train_or_resume(source, [wanted.model_dump()], control.path, device, max_seconds, progress, ranks=ranks)
     if trained.evaluation is not None:
-        write_gain(folder, control)
+        ranks.first(lambda: write_gain(folder, control))
     return trained
 
 

@@ -9,20 +9,23 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
 
 from semiseg.case import Batch, Case
 from semiseg.config import Run
 from semiseg.devices import channels_last, keep_freed_memory, pick_device, pick_precision
-from semiseg.errors import TrainingError
+from semiseg.errors import RunFolderError, TrainingError
 from semiseg.methods import Method, Stage, Step
+from semiseg.ranks.group import ALONE, Ranks
+from semiseg.ranks.spread import Spread
 from semiseg.run_folder import RunFolder
 from semiseg.training import checkpoint
 from semiseg.training.health import Watch
 from semiseg.training.limits import StopRequest
 from semiseg.training.log import Log
 from semiseg.training.optimization import make_optimizers, scheduled, set_learning_rate, update
-from semiseg.training.progress import StepProgress
+from semiseg.training.progress import StepProgress, say
 from semiseg.training.seeds import seed_step
 from semiseg.training.selection import Selector, restore_best
 
@@ -36,21 +39,25 @@ class Engine:
 
     Attributes:
         checkpoint_seconds: time between two saved states at most; they come more often where that costs little (see `Saver`).
+        ranks: the processes of this training. The first one writes and shows; all compute.
     """
 
     device: torch.device
     stop: StopRequest
     show: bool = True
     checkpoint_seconds: float = 60.0
+    ranks: Ranks = ALONE
 
     @staticmethod
-    def on(device: str, max_seconds: float | None = None, show: bool = True, checkpoint_seconds: float = 60.0) -> Engine:
+    def on(
+        device: str, max_seconds: float | None = None, show: bool = True, checkpoint_seconds: float = 60.0, ranks: Ranks = ALONE
+    ) -> Engine:
         """On `device` (auto, cpu, cuda or mps), for at most so many seconds.
 
         Raises:
             SettingsError: the device is not there.
         """
-        return Engine(pick_device(device), StopRequest(max_seconds), show, checkpoint_seconds)
+        return Engine(pick_device(device), StopRequest(max_seconds), show and ranks.is_first, checkpoint_seconds, ranks)
 
 
 def fit(
@@ -83,14 +90,17 @@ class Loop:
     def __init__(
         self, run: Run, method: Method[Any], load: Callable[[int], Batch], folder: RunFolder, engine: Engine, watched: Sequence[Case]
     ) -> None:
-        self.run, self.method, self.load, self.folder, self.engine = run, method, load, folder, engine
-        self.fabric = Fabric(accelerator=engine.device.type, devices=1, precision=pick_precision(run.training.precision, engine.device))
+        self.run, self.method, self.load, self.folder, self.engine, self.ranks = run, method, load, folder, engine, engine.ranks
+        self.fabric = fabric_on(engine.device, run.training.precision)
         method.to(engine.device, memory_format=channels_last(run.training.patch)).train()  # type: ignore[call-overload]
         self.optimizers = make_optimizers(method, run.training)
         self.done = checkpoint.restore(folder.state, method, self.optimizers, engine.device)
-        self.stages, self.log = method.stages(run.training.steps), Log(folder, self.done.step)
+        refuse_other_state(self.done.step, self.ranks, folder)
+        self.spread = Spread(self.ranks, method.row_functions(), self.warn_of_idle)
+        self.stages, self.log = method.stages(run.training.steps), Log(folder, self.done.step, self.ranks.is_first)
         self.saver = checkpoint.Saver(folder.state, engine.checkpoint_seconds)
-        self.selector = Selector(run, watched, folder, self.stages, engine.device) if watched else None
+        seen = watched if self.ranks.is_first else ()
+        self.selector = Selector(run, seen, folder, self.stages, engine.device) if watched else None
         self.watch = Watch(run, method, load, self.log.rows, LOG_EVERY, self.fabric.autocast, engine.show)
         self.stopping = False
 
@@ -101,19 +111,36 @@ class Loop:
         if step.number == 0:
             self.begin(step)
         rate = set_learning_rate(scheduled(self.method, self.optimizers), self.run.training, step)
-        scalars = take_step(self.fabric, self.method, self.optimizers, self.load(self.done.step), step)
+        scalars = take_step(self.fabric, self.method, self.optimizers, self.load(self.done.step), step, self.ranks)
         self.log.add(scalars | self.watch.look(step))
         self.done.step, self.done.seconds = self.done.step + 1, self.done.seconds + time.monotonic() - began
-        self.stopping = self.engine.stop.reason() is not None
+        self.stopping = self.ranks.one_says(self.engine.stop.reason() is not None)
         if self.stopping or self.done.step % LOG_EVERY == 0 or step.number + 1 == step.stage.steps:
             bar.update(self.done.step, self.write(step, rate))
-        looked = self.selector is not None and self.selector.due(step)
-        if self.selector is not None and looked:
-            self.selector.look(self.method, self.optimizers, step.stage, self.done)
-        if self.stopping or looked or self.done.step == self.run.training.steps or self.saver.due():
+        looked = self.look(step)
+        if self.ranks.is_first and (self.stopping or looked or self.done.step == self.run.training.steps or self.saver.due()):
             self.saver.save(self.method, self.optimizers, self.done)
             if self.selector is not None:
                 self.selector.forget_others(self.done)
+
+    def look(self, step: Step) -> bool:
+        """Score the weights on the watched cases, which the first process has, if that is due; whether it was."""
+        selector = self.selector
+        if selector is None or not selector.due(step):
+            return False
+        with self.spread.off():
+            found = self.ranks.first(lambda: selector.look(self.method, self.optimizers, step.stage, self.done))
+        if not self.ranks.is_first:
+            self.done.looks.append(found)
+        return True
+
+    def warn_of_idle(self, rows: int) -> None:
+        """Say that a network is given fewer images than there are processes."""
+        if self.engine.show:
+            say(
+                f"A network is given {rows} images at a time, fewer than the {self.ranks.world} processes, so each of them computes all of "
+                "these. Fewer processes would be as fast there, or set a larger training.labeled_batch and training.unlabeled_batch."
+            )
 
     def begin(self, step: Step) -> None:
         """Before the first step of a stage."""
@@ -137,8 +164,19 @@ class Loop:
         return f"{step.stage.name} loss {means['loss']:.3f}"
 
 
+def fabric_on(device: torch.device, precision: str) -> Fabric:
+    """What runs a step in that precision (see `pick_precision`); it is told of no other process, since `Ranks` speaks to those."""
+    alone = LightningEnvironment()  # else it looks for Slurm, and refuses jobs that count their tasks in another way than it does
+    return Fabric(accelerator=device.type, devices=1, precision=pick_precision(precision, device), plugins=alone)
+
+
 def take_step(
-    fabric: Fabric, method: Method[Any], optimizers: dict[str, torch.optim.Optimizer], batch: Batch, step: Step
+    fabric: Fabric,
+    method: Method[Any],
+    optimizers: dict[str, torch.optim.Optimizer],
+    batch: Batch,
+    step: Step,
+    ranks: Ranks = ALONE,
 ) -> dict[str, Tensor]:
     """All updates of one step. Returns scalars for the log, on the device."""
     scalars: dict[str, Tensor] = {}
@@ -150,7 +188,7 @@ def take_step(
             break
         name, losses = named
         prefix = "" if name == "main" else f"{name}/"
-        scalars |= {prefix + key: value for key, value in update(losses, optimizers[name]).items()}
+        scalars |= {prefix + key: value for key, value in update(losses, optimizers[name], ranks).items()}
     method.after_step(step)
     return scalars | method.watch()
 
@@ -163,6 +201,16 @@ def locate(stages: list[Stage], overall: int, seed: int) -> Step:
             return Step(number, stage, overall, sum(s.steps for s in stages), generator)
         number -= stage.steps
     raise ValueError(f"step {overall} lies after the last stage")
+
+
+def refuse_other_state(step: int, ranks: Ranks, folder: RunFolder) -> None:
+    """Raises RunFolderError where this process goes on from another step than the first one."""
+    first = ranks.first(lambda: step)
+    if first != step:
+        raise RunFolderError(
+            f"{folder.path}: process {ranks.rank} finds a training at step {step}, the first process one at step {first}. "
+            "All processes must see the same folder: put it on a disk that all machines share."
+        )
 
 
 def refuse_broken(means: dict[str, float], step: int, folder: RunFolder) -> None:

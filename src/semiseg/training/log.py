@@ -22,15 +22,17 @@ class Log:
     Args:
         folder: where log.csv and tensorboard/ are.
         start: steps done already; later rows of an earlier sitting are dropped.
+        write: False only computes the means, in all processes but the first.
     """
 
-    def __init__(self, folder: RunFolder, start: int = 0) -> None:
-        self.path = folder.log
+    def __init__(self, folder: RunFolder, start: int = 0, write: bool = True) -> None:
+        self.path, self.write = folder.log, write
         self.rows: list[Row] = [row for row in read_log(folder) if int(row["step"]) <= start]
         self.columns = list(dict.fromkeys(key for row in self.rows for key in row if row[key] != ""))
         self.window: list[dict[str, Tensor]] = []
-        self.board = tensorboard(folder, start)
-        self._rewrite()
+        self.board = tensorboard(folder, start) if write else None
+        if write:
+            self._rewrite()
 
     def add(self, scalars: Mapping[str, Tensor]) -> None:
         """Keep one step's scalars, on their device."""
@@ -42,14 +44,8 @@ class Log:
             return {}
         means = window_means(self.window)
         self.window.clear()
-        row: Row = {"step": step, **facts, **{name: f"{value:.6g}" for name, value in means.items()}}
-        self.rows.append(row)
-        if set(row) - set(self.columns):
-            self.columns = list(dict.fromkeys([*self.columns, *row]))
-            self._rewrite()
-        else:
-            with self.path.open("a", newline="") as file:
-                csv.DictWriter(file, self.columns, restval="").writerow(row)
+        if self.write:
+            self._append({"step": step, **facts, **{name: f"{value:.6g}" for name, value in means.items()}})
         if self.board is not None:
             for name, value in means.items():
                 self.board.add_scalar(name, value, step)
@@ -58,6 +54,15 @@ class Log:
     def close(self) -> None:
         if self.board is not None:
             self.board.close()
+
+    def _append(self, row: Row) -> None:
+        self.rows.append(row)
+        if set(row) - set(self.columns):
+            self.columns = list(dict.fromkeys([*self.columns, *row]))
+            self._rewrite()
+        else:
+            with self.path.open("a", newline="") as file:
+                csv.DictWriter(file, self.columns, restval="").writerow(row)
 
     def _rewrite(self) -> None:
         text = io.StringIO(newline="")

@@ -13,6 +13,7 @@ from semiseg.config import Training
 from semiseg.functional.schedules import SCHEDULES
 from semiseg.methods import Method, Step
 from semiseg.methods.base import FixedAdam
+from semiseg.ranks.group import ALONE, Ranks
 
 
 def make_optimizers(method: Method[Any], settings: Training) -> dict[str, Optimizer]:
@@ -53,8 +54,8 @@ def set_learning_rate(optimizers: Iterable[Optimizer], settings: Training, step:
     return rate
 
 
-def update(losses: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Tensor]:
-    """Sum, differentiate, step. Returns scalars for the log, on the device: `loss`, `gradient_norm`, `skipped`.
+def update(losses: dict[str, Tensor], optimizer: Optimizer, ranks: Ranks = ALONE) -> dict[str, Tensor]:
+    """Sum, differentiate, average over processes, step. Returns scalars for the log, on the device: `loss`, `gradient_norm`, `skipped`.
 
     A gradient with a non-finite number is put to zero as a whole and counted, without making the device wait.
     """
@@ -62,6 +63,7 @@ def update(losses: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Tensor]
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    ranks.average(gradients)
     norm = torch.nn.utils.get_total_norm(gradients)
     broken = ~torch.isfinite(norm)
     for gradient in gradients:

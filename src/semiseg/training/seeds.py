@@ -16,7 +16,7 @@ def seed_network(seed: int) -> None:
     torch.manual_seed(derived_seed(seed, 0))
 
 
-def seed_step(seed: int, step: int, rank: int = 0) -> torch.Generator:
-    """Seed dropout (torch's own state, by rank) and return the generator of the method's own draws (the same on all ranks)."""
-    torch.manual_seed(derived_seed(seed, 1, step, rank))
+def seed_step(seed: int, step: int) -> torch.Generator:
+    """Seed dropout (torch's own state) and return the generator of the method's own draws; of several processes, all have the same."""
+    torch.manual_seed(derived_seed(seed, 1, step, 0))
     return torch.Generator().manual_seed(derived_seed(seed, 2, step))

@@ -7,14 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from semiseg.case import Case
 from semiseg.config import Run, flat, make_run
 from semiseg.data.dataset import Dataset
 from semiseg.data.folder import open_folder
 from semiseg.errors import RunFolderError
 from semiseg.evaluation.results import Evaluation
+from semiseg.methods import Method
 from semiseg.planning.show import as_dict
+from semiseg.ranks.group import ALONE, Ranks
 from semiseg.run_folder import RunFolder, refuse_existing
+from semiseg.training.checkpoint import Progress
 from semiseg.training.cost import cost
 from semiseg.training.door import unseal
 from semiseg.training.fit import Engine, fit
@@ -56,6 +61,7 @@ def train(
     progress: bool = True,
     test: bool = True,
     checkpoint_seconds: float = 60.0,
+    ranks: Ranks = ALONE,
 ) -> Trained:
     """Train a method and leave a run folder that `load` predicts with.
 
@@ -68,18 +74,29 @@ def train(
         progress: show progress and remaining time on stderr.
         test: predict and score the test cases when the last step is done; False leaves them closed.
         checkpoint_seconds: time between saved states, which is what a kill loses at most; less where saving costs little.
+        ranks: of `join`, where several processes call this function alike: they share the work of one training.
 
     Raises:
         SemisegError: settings, data or folder are not usable; all checks come before the first step.
     """
-    engine = Engine.on(device, max_seconds, progress, checkpoint_seconds)
-    if out is not None:
-        refuse_existing(Path(out))
-    begun = start(data, as_list(layers), engine.device, progress)
-    job = make_job(begun.plan.run, begun.dataset, begun.split, progress, begun.plan.workers)
-    folder = RunFolder.create(Path(out) if out is not None else begun.free_folder(), job.run, split_ids(begun.split))
-    folder.write_json("plan.json", as_dict(begun.plan))
+    engine = Engine.on(device, max_seconds, progress, checkpoint_seconds, ranks)
+    if ranks.is_first:
+        job, folder = ranks.tell(lambda: begin(data, layers, None if out is None else Path(out), engine), lambda begun: begun[1])
+    else:
+        folder = ranks.told()
+        job = reopened(folder, (), data if isinstance(data, Dataset) else None, engine)
     return carry_on(job, folder, engine, test)
+
+
+def begin(data: Path | str | Dataset, layers: Layers, out: Path | None, engine: Engine) -> tuple[Job, RunFolder]:
+    """A new training and its folder."""
+    if out is not None:
+        refuse_existing(out)
+    begun = start(data, as_list(layers), engine.device, engine.show)
+    job = make_job(begun.plan.run, begun.dataset, begun.split, engine.show, begun.plan.workers)
+    folder = RunFolder.create(out if out is not None else begun.free_folder(), job.run, split_ids(begun.split))
+    folder.write_json("plan.json", as_dict(begun.plan))
+    return job, folder
 
 
 def resume(
@@ -91,6 +108,7 @@ def resume(
     progress: bool = True,
     test: bool = True,
     checkpoint_seconds: float = 60.0,
+    ranks: Ranks = ALONE,
 ) -> Trained:
     """Go on with a run that was stopped or killed, exactly where its last saved state is.
 
@@ -98,19 +116,25 @@ def resume(
         folder: the run folder.
         layers: settings, if given, must be those of the run.
         data: the data set, for a run that was trained on arrays in memory.
+        ranks: as for `train`; their number may be another one than before.
 
     Raises:
         RunFolderError: other settings or other cases than the run's, or no data folder to read.
     """
-    run_folder = RunFolder.open(Path(folder))
-    run = run_folder.run()
-    refuse_other_settings(run, layers, run_folder)
-    dataset = (data if data is not None else open_folder(data_folder(run, run_folder))).relabeled(run.data.label_map)
+    engine = Engine.on(device, max_seconds, progress, checkpoint_seconds, ranks)
+    job = ranks.in_turn(lambda: reopened(RunFolder.open(Path(folder)), layers, data, engine))
+    return carry_on(job, RunFolder(Path(folder)), engine, test)
+
+
+def reopened(folder: RunFolder, layers: Layers, data: Dataset | None, engine: Engine) -> Job:
+    """A training that was begun, from its folder."""
+    run = folder.run()
+    refuse_other_settings(run, layers, folder)
+    dataset = (data if data is not None else open_folder(data_folder(run, folder))).relabeled(run.data.label_map)
     split = sealed_split(dataset, run)
-    if run_folder.read_json("split.json") != split_ids(split):
-        raise RunFolderError(f"{folder}: the data set holds other cases than when the run began. Put them back, or start a new run.")
-    engine = Engine.on(device, max_seconds, progress, checkpoint_seconds)
-    return carry_on(make_job(run, dataset, split, progress), run_folder, engine, test)
+    if folder.read_json("split.json") != split_ids(split):
+        raise RunFolderError(f"{folder.path}: the data set holds other cases than when the run began. Put them back, or start a new run.")
+    return make_job(run, dataset, split, engine.show)
 
 
 def train_or_resume(
@@ -121,12 +145,13 @@ def train_or_resume(
     max_seconds: float | None = None,
     progress: bool = True,
     checkpoint_seconds: float = 60.0,
+    ranks: Ranks = ALONE,
 ) -> Trained:
     """`resume` the run in `out` if there is one, on `data` (which may have moved), else `train` it."""
-    if not (out / "run.yaml").is_file():
-        return train(data, layers, out, device, max_seconds, progress, checkpoint_seconds=checkpoint_seconds)
+    if not ranks.first((out / "run.yaml").is_file):
+        return train(data, layers, out, device, max_seconds, progress, checkpoint_seconds=checkpoint_seconds, ranks=ranks)
     dataset = data if isinstance(data, Dataset) else open_folder(Path(data))
-    return resume(out, layers, dataset, device, max_seconds, progress, checkpoint_seconds=checkpoint_seconds)
+    return resume(out, layers, dataset, device, max_seconds, progress, checkpoint_seconds=checkpoint_seconds, ranks=ranks)
 
 
 def data_folder(run: Run, folder: RunFolder) -> Path:
@@ -143,26 +168,45 @@ def data_folder(run: Run, folder: RunFolder) -> Path:
 def carry_on(job: Job, folder: RunFolder, engine: Engine, test: bool) -> Trained:
     """Train from wherever the folder stands to the end, then open, predict and score the test cases (where `test` says so)."""
     steps = job.run.training.steps
+    done, chosen = learn(job, folder, engine)
+    if done.step < steps:
+        if engine.show:
+            reason = engine.stop.reason() or "another process was told to stop"
+            say(f"Stopped after step {done.step} of {steps}: {reason}.")
+            say(f"Go on with: semiseg train --resume {folder.path}")
+        return Trained(folder, False, done.step, steps)
+    evaluation, selected = engine.ranks.first(lambda: score_all(job, folder, engine, chosen)) if test else (None, None)
+    return Trained(folder, True, done.step, steps, evaluation, selected)
+
+
+def learn(job: Job, folder: RunFolder, engine: Engine) -> tuple[Progress, bool]:
+    """Train, and at the end keep the weights; how far it came, and whether some were chosen by looks. Leaves nothing in memory."""
     seed_network(job.run.seed)
     method, loader = job.run.build(), job.loader(engine.device)
     with engine.stop:
         done = fit(job.run, method, loader, folder, engine, job.watched())
-    if done.step < steps:
-        if engine.show:
-            say(f"Stopped after step {done.step} of {steps}: {engine.stop.reason()}.")
-            say(f"Go on with: semiseg train --resume {folder.path}")
-        return Trained(folder, False, done.step, steps)
+    finished = done.step == job.run.training.steps
+    return done, finished and engine.ranks.first(lambda: keep_weights(job.run, method, folder, done, engine.device))
+
+
+def keep_weights(run: Run, method: Method[Any], folder: RunFolder, done: Progress, device: torch.device) -> bool:
+    """Write the weights of the last step, those of the best look if there were any, and what the training took; whether there were."""
+    steps = run.training.steps
     folder.save_weights(method)
-    chosen = restore_best(folder, method, {}, last_stage(method.stages(steps)), done.looks, engine.device)
+    chosen = restore_best(folder, method, {}, last_stage(method.stages(steps)), done.looks, device)
     if chosen is not None:
         folder.save_weights(method, selected=True)
-    del method, loader
-    folder.write_json("cost.json", cost(done, steps, engine.device))
-    tested = [case for case in unseal(job.split.test, folder) if case.label is not None] if test else []
+    folder.write_json("cost.json", cost(done, steps, device))
+    return chosen is not None
+
+
+def score_all(job: Job, folder: RunFolder, engine: Engine, chosen: bool) -> tuple[Evaluation | None, Evaluation | None]:
+    """Open the test cases; the scores of the last step's weights and, where some were `chosen`, of those. None without labelled cases."""
+    tested = [case for case in unseal(job.split.test, folder) if case.label is not None]
     if not tested:
-        return Trained(folder, True, done.step, steps)
+        return None, None
     selected = score(job, folder, tested, engine, looked_at(job.run, job.split)) if chosen else None
-    return Trained(folder, True, done.step, steps, score(job, folder, tested, engine), selected)
+    return score(job, folder, tested, engine), selected
 
 
 def score(job: Job, folder: RunFolder, tested: Sequence[Case], engine: Engine, selected_on: Part | None = None) -> Evaluation:

@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from semiseg.config import Run
 from semiseg.data.dataset import Dataset
-from semiseg.devices import channels_last, pick_precision
+from semiseg.devices import channels_last
 from semiseg.errors import TrainingError
 from semiseg.methods import Step
 from semiseg.training.cost import peak_memory
-from semiseg.training.fit import take_step
+from semiseg.training.fit import fabric_on, take_step
 from semiseg.training.job import Job, make_job, sealed_split
 from semiseg.training.optimization import make_optimizers, scheduled, set_learning_rate
 from semiseg.training.seeds import seed_network, seed_step
@@ -103,7 +102,7 @@ def measured(dataset: Dataset, run: Run, device_name: str, threads: int) -> tupl
 def step_costs(job: Job, device: torch.device) -> tuple[StageCost, ...]:
     """Take two steps of every stage, in order, and time the second: the first one also allocates."""
     run = job.run
-    fabric = Fabric(accelerator=device.type, devices=1, precision=pick_precision(run.training.precision, device))
+    fabric = fabric_on(device, run.training.precision)
     seed_network(run.seed)
     method, load = run.build(), job.loader(device)
     method.to(device, memory_format=channels_last(run.training.patch)).train()  # type: ignore[call-overload]
