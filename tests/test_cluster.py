@@ -60,10 +60,18 @@ def test_a_machine_that_does_not_see_a_folder_is_named_with_it(tmp_path: Path) -
     assert not view([str(tmp_path / "no folder" / "probe")]).writes
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense"])
+def test_an_address_where_no_cluster_is_is_refused_at_once(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(SettingsError, match=f"--ray {address}: no Ray cluster answers there"):
+        connect(address)
+
+
 def test_machines_of_a_real_cluster_are_asked_and_nothing_is_left_behind(tmp_path: Path, cluster: list[Node]) -> None:
     assert [node.cpus for node in connect("auto")] == [2]
     refuse_strangers(cluster, Share(2, 0), tmp_path / "new", [tmp_path])
     assert list((tmp_path / "new").iterdir()) == []
-    nowhere = [Node("f" * 56, "node7", 2, 0)]
+    nowhere = [Node("a" * 56, "node7", 2, 0)]
     with pytest.raises(SettingsError, match="node7: does not answer"):
         refuse_strangers(nowhere, Share(2, 0), tmp_path / "new", [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from semiseg.errors import SettingsError
 
 PATIENCE = 120.0
 """Seconds in which every machine must have answered a question; a first answer may start a process on a busy machine."""
+
+KNOCKING = 10.0
+"""Seconds in which the head of a cluster must take a call."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +85,24 @@ def connect(address: str) -> list[Node]:
     """
     ray = import_ray()
     if not ray.is_initialized():
-        place = None if address == "auto" else address
+        place = os.environ.get("RAY_ADDRESS") if address == "auto" else address
         try:
+            if place not in (None, "local"):
+                knock(str(place))
             ray.init(address=place, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
             raise SettingsError(
-                f"--ray {address}: no Ray cluster answers there ({' '.join(str(error).split())}). Start one with `ray start --head`, "
+                f"--ray {place}: no Ray cluster answers there ({' '.join(str(error).split())}). Start one with `ray start --head`, "
                 "or use this machine alone with --ray local."
             ) from error
     return nodes()
+
+
+def knock(address: str) -> None:
+    """Raises OSError or ValueError where nobody listens at HOST:PORT; Ray itself would try for ten minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=KNOCKING):
+        pass
 
 
 def nodes() -> list[Node]:

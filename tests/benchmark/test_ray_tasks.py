@@ -25,7 +25,7 @@ from semiseg.cluster import Node
 from semiseg.data.phantom import write_phantom
 from semiseg.errors import SettingsError
 
-STEPS = 100
+STEPS = 50
 TINY: dict[str, Any] = {
     "network": {"width": 4},
     "training": {"steps": STEPS, "patch": [32, 16, 16], "labeled_batch": 1, "precision": "32-true"},
@@ -52,7 +52,7 @@ def wait_for_state(folder: Path) -> None:
 def processes_of(order: Path) -> list[int]:
     """The task of a training, and the process that it watches, as soon as they are there."""
     while True:
-        listed = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
         found = [line.split(maxsplit=2)[1::-1] for line in listed.splitlines() if str(order) in line]
         if found:
             return [int(number) for number in found[0]]
@@ -64,7 +64,7 @@ def go(executor: Any, trainings: list[Training], out: Path, **more: Any) -> Stat
 
 
 def test_a_grid_on_a_cluster_whose_worker_is_killed_ends_as_an_unbroken_local_one(tmp_path: Path, data: Path, cluster: list[Node]) -> None:
-    trainings, lost = [cell(data, seed) for seed in range(2)], cell(tmp_path / "nowhere", 2)
+    trainings = [cell(data, seed) for seed in range(2)]
     there = make_executor(tmp_path / "ray", jobs=2, device="cpu", ray="auto", trainings=trainings)
     assert isinstance(there, RayTasks)
     assert (there.share.cpus, there.jobs) == (1, 2)
@@ -80,10 +80,9 @@ def test_a_grid_on_a_cluster_whose_worker_is_killed_ends_as_an_unbroken_local_on
 
     killer = threading.Thread(target=killing, daemon=True)
     killer.start()
-    state = go(there, [*trainings, lost], tmp_path / "ray", retries=0)
-    assert [(entry.status, entry.attempts) for entry in state.entries.values()] == [("finished", 1), ("finished", 1), ("failed", 1)]
-    assert state.entries[lost.name].errors == [f"{tmp_path / 'nowhere'}: no such folder."]
-    killer.join()
+    state = go(there, trainings, tmp_path / "ray", retries=0)
+    assert [(entry.status, entry.attempts, entry.errors) for entry in state.entries.values()] == [("finished", 1, [])] * 2
+    killer.join(20)
     assert unfinished == [True]
     here = LocalProcesses(tmp_path / "local", jobs=2, device="cpu")
     assert go(here, trainings, tmp_path / "local").named("finished") == state.named("finished")
