@@ -93,7 +93,7 @@ def connect(address: str) -> list[Node]:
         except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
             raise SettingsError(
                 f"--ray {place}: no Ray cluster answers there ({' '.join(str(error).split())}). Start one with `ray start --head`, "
-                "or use this machine alone with --ray local."
+                "or use this machine alone with --ray local. If it asks for a token, set RAY_AUTH_MODE=token."
             ) from error
     return nodes()
 
