@@ -57,7 +57,7 @@ def cluster() -> Iterator[list[Node]]:
     """A Ray cluster of this machine alone, which lends two CPUs."""
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'semiseg[ray]'")
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # else Ray leaves one in the home folder
-    os.environ["RAY_worker_niceness"] = "0"  # 15 else, which on a busy machine is never
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112, Ray's own spelling. 15 else, which on a busy machine is never
     import_ray()
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:  # a short path: it holds sockets
         ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR", _temp_dir=folder)

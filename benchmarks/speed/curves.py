@@ -16,12 +16,12 @@ import torch
 from step import Ours, Plain, plain_batch, without_element_dropout
 from timing import Row, seconds
 
-STEPS = 50
+STEPS = 200
 NUDGE = 1e-7
 
 
 def curves(folder: Path, repeats: int) -> Iterator[Row]:
-    """50 steps of CML on LA patches of 32 x 32 x 16, 2 + 2, at width 8; once, whatever the repeats."""
+    """200 steps of CML on LA patches of 32 x 32 x 16, 2 + 2, at width 8; once, whatever the repeats."""
     job = scans.la_job(folder, (32, 32, 16), slots=2, network={"width": 8})
     ours, loader = Ours(job), scans.loader(job)
     plain, nudged = Plain(ours, job), Plain(ours, job)

@@ -71,6 +71,9 @@ class Training(Section):
     )
     warmup: int = Field(0, ge=0, description="first steps of the run in which the learning rate grows from 0; published: none")
     schedule_restarts: bool = Field(False, description="each stage counts its schedule from its own first step (published: yes)")
+    class_prior: bool = Field(
+        True, description="the networks' last biases begin at the classes' shares of the labelled voxels, not near 0 (published: no)"
+    )
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16 where the device computes in it")
 
 

@@ -52,7 +52,7 @@ def wait_for_state(folder: Path) -> None:
 def processes_of(order: Path) -> list[int]:
     """The task of a training, and the process that it watches, as soon as they are there."""
     while True:
-        listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, encoding="utf-8", check=True).stdout
         found = [line.split(maxsplit=2)[1::-1] for line in listed.splitlines() if str(order) in line]
         if found:
             return [int(number) for number in found[0]]

@@ -72,7 +72,7 @@ def voxels(file: Path) -> bytes:
 
 def workers_of(parents: Sequence[int], named: str) -> list[int]:
     """The processes below others, at any depth, whose command line holds a word."""
-    listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, encoding="utf-8", check=True).stdout
     lines = [line.split(maxsplit=2) for line in listed.splitlines()]
     found = [(int(pid), args) for pid, parent, args in lines if int(parent) in parents]
     below = workers_of([pid for pid, _ in found], named) if found else []

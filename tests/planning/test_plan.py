@@ -49,7 +49,7 @@ def test_small_isotropic_mr_on_two_cores_is_the_hippocampus_setting() -> None:
     made = plan(like((35, 50, 36), (1.0, 1.0, 1.0), cases=208))
     run, training = made.run, made.run.training
     assert (run.network.kind, run.network.width, training.patch) == ("vnet", 8, (32, 48, 32))
-    assert (training.labeled_batch, training.unlabeled_batch, training.steps, training.warmup) == (4, 4, 600, 60)
+    assert (training.labeled_batch, training.unlabeled_batch, training.steps, training.class_prior) == (4, 4, 600, True)
     assert (training.optimizer, training.learning_rate) == ("adamw", 3e-3)
     assert (run.preparation.normalize, run.preparation.spacing) == ("zscore", None)
     assert run.augmentation.rotate == 15
@@ -173,11 +173,7 @@ def test_what_is_set_stays() -> None:
     assert (run.method, run.network.width, run.training.steps, run.training.labeled_batch) == ("ua-mt", 12, 7, 2)
     assert (run.preparation.spacing, run.preparation.normalize, run.preparation.clip) == ((2.0, 2.0, 2.0), "none", None)
     assert run.training.patch == (96, 96, 96)  # of the scan as resampled: 100 x 100 x 100
-    assert (run.training.optimizer, run.training.learning_rate, run.training.warmup) == (
-        "adamw",
-        0.01,
-        0,
-    )  # the rest of the optimiser: defaults
+    assert (run.training.optimizer, run.training.learning_rate) == ("adamw", 0.01)
     assert (run.augmentation.rotate, run.augmentation.scale) == (5, 0)
     yours = {choice.setting for choice in made.choices if choice.by == "you"}
     assert yours == {

@@ -29,7 +29,9 @@ def test_one_run_folder_that_a_report_reads(tmp_path: Path) -> None:
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "semiseg", "train"]
     options = ["data", "--config", "run.yaml", "--out", "two", "--device", "cpu"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*launch, *options], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [*launch, *options], cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("4 of 4 steps") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "run.yaml", "two"]

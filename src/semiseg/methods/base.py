@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from semiseg.case import Batch
 from semiseg.functional.pseudo_labels import hard_labels
 from semiseg.networks import Description
+from semiseg.networks.encoder_decoder import Decoder, set_class_prior
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,16 @@ class Method(nn.Module, Generic[S]):
     def updates(self, batch: Batch, step: Step) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """(optimizer name, losses) for each parameter update of one step, in order; the code after a `yield` runs after that update."""
         yield "main", self(batch, step)
+
+    def set_class_prior(self, shares: Tensor) -> None:
+        """Called before the first step of a run: let every segmentation head begin with the shares (K,) that the classes have.
+
+        Otherwise all are equally likely at first. Then a network learns the background, which is most of a scan, with all of its last
+        channels, and a class may be left without one for good.
+        """
+        for decoder in self.modules():
+            if isinstance(decoder, Decoder):
+                set_class_prior(decoder.head, shares)
 
     def row_functions(self) -> list[tuple[nn.Module, str]]:
         """(network, name of its function) whose result for each image depends on that image alone, but for batch normalization and dropout.

@@ -38,6 +38,9 @@ class DistanceMapMethod(PoolMethod[D]):
         super().__init__(task, settings)
         self.network = TwoHeads(task.network)
 
+    def set_class_prior(self, shares: Tensor) -> None:
+        self.network.set_class_prior(shares)
+
     def supervised(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """The losses on labelled scans; logits (L + U, K, *S) and maps (L + U, K - 1, *S) of all."""
         labeled, settings = len(batch.labeled.image), self.settings

@@ -15,6 +15,7 @@ from semiseg.functional.losses import segmentation_loss
 from semiseg.functional.schedules import consistency_weight
 from semiseg.methods.base import Step, Task
 from semiseg.methods.pools import PoolMethod, PoolSettings
+from semiseg.networks.encoder_decoder import set_class_prior
 from semiseg.networks.pyramid import Perturbation, Pyramid
 
 
@@ -64,6 +65,11 @@ class URPC(PoolMethod[URPCSettings]):
             weight = consistency_weight(step, self.settings.weight, self.settings.ramp)
             losses["consistency"] = weight * self.consistency([logits[len(labels) :] for logits in levels])
         return losses
+
+    def set_class_prior(self, shares: Tensor) -> None:
+        super().set_class_prior(shares)
+        for head in self.network.heads:
+            set_class_prior(head, shares)
 
     def consistency(self, levels: list[Tensor]) -> Tensor:
         """The rectified distance of each level's probabilities to their mean, plus its divergence; logits (U, K, *S) -> scalar."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from semiseg.errors import SettingsError
@@ -99,6 +100,14 @@ class Network(nn.Module):
         """(B, C, *S) -> what the head sees (B, width, *S), and logits (B, K, *S)."""
         features = self.decoder.features(self.encoder(x))
         return features, self.decoder.head(features)
+
+
+def set_class_prior(head: nn.Module, shares: Tensor) -> None:
+    """Let a head (a convolution, or one among other layers) begin with these probabilities (K,), up to what its features add."""
+    with torch.no_grad():
+        for layer in head.modules():
+            if isinstance(layer, nn.Conv2d | nn.Conv3d) and layer.bias is not None:
+                layer.bias.copy_(shares.log())
 
 
 def check_sides(sides: Sequence[int], dimensions: int) -> None:

@@ -23,6 +23,12 @@ class TwoHeads(nn.Module):
         channels = 2 * (description.classes - 1)
         self.network = Network(description.encoder(), description.decoder(description.ups[0], classes=channels))
 
+    def set_class_prior(self, shares: Tensor) -> None:
+        """Let the segmentation head begin with these probabilities (K,)."""
+        bias = self.network.decoder.head.get_parameter("bias")
+        with torch.no_grad():
+            bias.chunk(2)[1].copy_((shares[1:] / shares[0]).log())
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, *S) -> logits (B, K, *S), and signed distance maps in [-1, 1] (B, K - 1, *S)."""
         distances, foreground = self.network(x).chunk(2, dim=1)

@@ -25,6 +25,7 @@ from semiseg.training.health import Watch
 from semiseg.training.limits import StopRequest
 from semiseg.training.log import Log
 from semiseg.training.optimization import make_optimizers, scheduled, set_learning_rate, update
+from semiseg.training.prior import class_prior
 from semiseg.training.progress import StepProgress, say
 from semiseg.training.seeds import seed_step
 from semiseg.training.selection import Selector, restore_best
@@ -145,6 +146,8 @@ class Loop:
     def begin(self, step: Step) -> None:
         """Before the first step of a stage."""
         before = self.stages[: self.stages.index(step.stage)]
+        if self.run.training.class_prior and step.overall == 0:
+            self.method.set_class_prior(class_prior(self.load, len(self.run.data.classes) + 1))
         if self.run.selection.next_stage_from_best and before:
             restore_best(self.folder, self.method, self.optimizers, before[-1].name, self.done.looks, self.engine.device)
         self.method.begin(step.stage)
