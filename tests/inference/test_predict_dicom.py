@@ -34,6 +34,9 @@ class Threshold(nn.Module):
     def predict_logits(self, x: Tensor) -> Tensor:
         return torch.cat([THRESHOLD + 0.5 - x, x - THRESHOLD - 0.5, torch.full_like(x, -1e6)], dim=1)
 
+    def predict_both(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        return self.predict_logits(x), self.predict_views(x)
+
     def predict_views(self, x: Tensor) -> list[Tensor]:
         return []
 

@@ -7,6 +7,7 @@ import torch
 from method_kit import PATCH, make_method
 
 from semiseg.methods import METHODS
+from semiseg.networks.encoder_decoder import Encoder
 from semiseg.training.health import evaluating
 
 
@@ -22,6 +23,21 @@ def test_every_method_says_what_its_pseudo_labels_are(name: str) -> None:
 def test_methods_with_two_views_show_both(name: str, views: int) -> None:
     with torch.no_grad():
         assert len(make_method(name).eval().label_views(torch.randn(1, 1, *PATCH[3]))) == views
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_prediction_and_views_come_out_of_one_pass(name: str) -> None:
+    method, passes = make_method(name, classes=3).eval(), []
+    image = torch.randn(1, 1, *PATCH[3])
+    with torch.no_grad():
+        logits, views = method.predict_logits(image), method.predict_views(image)
+        for module in method.modules():
+            if isinstance(module, Encoder):
+                module.register_forward_hook(lambda module, *_: passes.append(module))
+        both = method.predict_both(image)
+    assert torch.equal(both[0], logits)
+    assert all(torch.equal(one, other) for one, other in zip(both[1], views, strict=True))
+    assert len(passes) == len(set(passes))  # no encoder ran twice
 
 
 def test_where_another_network_teaches_its_labels_are_watched() -> None:

@@ -60,8 +60,7 @@ def window_scores(member: Predictor, windows: Tensor, unsure: bool) -> Tensor:
 def _once(member: Predictor, windows: Tensor, unsure: bool) -> Tensor:
     windows = windows.contiguous(memory_format=channels_last(windows.shape[2:]))
     with autocast(member.precision, member.device):
-        logits = member.method.predict_logits(windows)
-        views = member.method.predict_views(windows) if unsure else []
+        logits, views = member.method.predict_both(windows) if unsure else (member.method.predict_logits(windows), [])
     probabilities = logits.float().softmax(1)
     if not unsure:
         return probabilities

@@ -118,6 +118,12 @@ class Method(nn.Module, Generic[S]):
         """The logits of each view (B, K, *S), for disagreement maps; one view unless the method has more."""
         return [self.predict_logits(image)]
 
+    def predict_both(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """What `predict_logits` and `predict_views` give; a method that predicts out of its views spares a pass here."""
+        logits = self.predict_logits(image)
+        alone = type(self).predict_views is Method.predict_views
+        return logits, [logits] if alone else self.predict_views(image)
+
     def label_views(self, image: Tensor) -> list[Tensor]:
         """Pseudo-labels (B, *S) of each view, for the health of a training: those of the network that teaches, where that is another one.
 

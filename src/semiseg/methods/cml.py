@@ -150,6 +150,9 @@ class CML(Method[CMLSettings]):
         network = self.teacher if self.settings.pseudo_labels == "ema" else self.views
         return [hard_labels(logits) for logits in network(image)[:2]]
 
-    def predict_logits(self, image: Tensor) -> Tensor:
+    def predict_both(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
         first, second = self.predict_views(image)
-        return (first + second) / 2
+        return (first + second) / 2, [first, second]
+
+    def predict_logits(self, image: Tensor) -> Tensor:
+        return self.predict_both(image)[0]

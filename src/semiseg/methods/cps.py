@@ -81,5 +81,9 @@ class CPS(PoolMethod[CPSSettings]):
         logits: Tensor = self.first(image)
         return logits
 
+    def predict_both(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        views = self.predict_views(image)
+        return views[0], views
+
     def predict_views(self, image: Tensor) -> list[Tensor]:
         return [self.first(image), self.second(image)]

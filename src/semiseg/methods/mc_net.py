@@ -90,6 +90,10 @@ class MCNet(PoolMethod[MCNetSettings]):
     def predict_logits(self, image: Tensor) -> Tensor:
         return self.network.first(image)
 
+    def predict_both(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        views = self.predict_views(image)
+        return views[0], views
+
     def predict_views(self, image: Tensor) -> list[Tensor]:
         views: list[Tensor] = self.network(image)
         return views
