@@ -47,6 +47,7 @@ class RayTasks:
     def start(self, training: Training) -> None:
         assert training.folder is not None
         order = {**order_of(training, self.out, self.device), "data": str(training.folder.absolute())}
+        wish_of(self.out / "logs", training.name).unlink(missing_ok=True)  # of an earlier sitting
         task = self.ray.remote(watch).options(name=training.name, max_retries=KILLED, **self.share.options())
         self.tasks[task.remote(order, self.out / "logs", training.name, self.share.cpus)] = training
 
@@ -68,16 +69,27 @@ class RayTasks:
         return list(self.tasks.values())
 
     def stop(self) -> None:
-        for task in self.tasks:
-            self.ray.cancel(task)
+        for task, training in self.tasks.items():
+            wish = wish_of(self.out / "logs", training.name)
+            wish.parent.mkdir(parents=True, exist_ok=True)
+            wish.touch()
+            self.ray.cancel(task)  # what has not begun will not
 
 
 def watch(order: Mapping[str, Any], logs: Path, name: str, threads: int) -> tuple[Ending, str]:
-    """Run a worker process to its end, in a task; a KeyboardInterrupt, which is how Ray cancels, asks it to save and stop."""
-    process = begin(order, logs, name, threads)
-    try:
-        while process.running():
-            time.sleep(0.1)
-    except KeyboardInterrupt:
-        process.stop()
-    return process.outcome()
+    """Run a worker process to its end, in a task, or until it is asked to save and stop: by the file `wish_of`, or by Ray's interrupt."""
+    process, wish = begin(order, logs, name, threads), wish_of(logs, name)
+    while True:
+        try:
+            while process.running() and not wish.exists():
+                time.sleep(0.1)
+            if process.running():
+                process.stop()
+            return process.outcome()
+        except KeyboardInterrupt:  # how Ray cancels a task; it may come twice, late or never
+            wish.touch()
+
+
+def wish_of(logs: Path, name: str) -> Path:
+    """A file on the disk that all machines share: where it lies, the training shall stop."""
+    return logs / f"{name}.stop"
