@@ -62,21 +62,28 @@ def losses(
         boxes: for the labelled and for the unlabelled pairs.
         weights: of the unlabelled loss and of the feature losses.
     """
-    half = len(image) // 2
-    mask = box_mask(image.shape[2:], boxes[0])
+    return labeled_losses(network, image, label, boxes[0], weights[1]) + unlabeled_losses(network, unlabeled, boxes[1], weights)
+
+
+def labeled_losses(network: nn.Module, image: Tensor, label: Tensor, box: Sequence[slice], weight: float) -> Tensor:
+    """The loss of a pre-training step; `weight` of the feature losses."""
+    half, mask = len(image) // 2, box_mask(image.shape[2:], box)
     first, second, features1, features2 = network(mixed(image[:half], image[half:], mask))
     target = mixed(label[:half], label[half:], mask)
     labeled = supervised_loss(first, target) + supervised_loss(second, target)
-    conflict = feature_loss(features1, features2) + feature_loss(features2, features1)
+    return labeled + weight * (feature_loss(features1, features2) + feature_loss(features2, features1))
+
+
+def unlabeled_losses(network: nn.Module, unlabeled: Tensor, box: Sequence[slice], weights: tuple[float, float]) -> Tensor:
+    """What self-training adds."""
+    half, mask = len(unlabeled) // 2, box_mask(unlabeled.shape[2:], box)
     with torch.no_grad():
         raw = network(unlabeled)
         label1, label2 = pseudo_label(raw[0]), pseudo_label(raw[1])
-    mask = box_mask(image.shape[2:], boxes[1])
     first, second, features1, features2 = network(mixed(unlabeled[:half], unlabeled[half:], mask))
     pseudo = supervised_loss(first, mixed(label2[:half], label1[half:], mask))
     pseudo = pseudo + supervised_loss(second, mixed(label1[:half], label2[half:], mask))
-    conflict = conflict + feature_loss(features1, features2) + feature_loss(features2, features1)
-    return labeled + weights[0] * pseudo + weights[1] * conflict
+    return weights[0] * pseudo + weights[1] * (feature_loss(features1, features2) + feature_loss(features2, features1))
 
 
 def step(optimizer: Optimizer, loss: Tensor) -> float:
