@@ -38,7 +38,7 @@ def test_from_pictures_to_masks_with_no_setting_but_fewer_steps(pictures: Path) 
     assert run == Path("runs/slices-cml")
     settings = yaml.safe_load((run / "run.yaml").read_text(encoding="utf-8"))
     assert (settings["training"]["patch"], settings["training"]["labeled_batch"]) == ([48, 64], 12)
-    assert settings["network"] == {"kind": "unet", "width": 8, "dropout": 0.0}
+    assert settings["network"] == {"kind": "unet", "width": 8, "dropout": None}
     masks = CLI.invoke(app, ["predict", str(run), str(pictures / "images"), "--to", "masks"])
     assert masks.exit_code == 0, masks.stderr
     mask = np.asarray(Image.open("masks/7.png"))

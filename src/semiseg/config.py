@@ -15,7 +15,7 @@ from semiseg.data.labels import ClassNumber
 from semiseg.data.preparation import Preparation
 from semiseg.errors import SettingsError, did_you_mean
 from semiseg.methods import Method, MethodSettings, Task, find_method
-from semiseg.networks import Description, InstanceUNet, UNet, VNet
+from semiseg.networks import NETWORKS, Description
 
 
 class Section(BaseModel):
@@ -47,12 +47,12 @@ class Network(Section):
         None, description="default: vnet in 3D, unet in 2D; instance-unet: the U-Net with instance normalization published on BraTS"
     )
     width: int = Field(16, ge=4, description="channels of the first level; published 16")
-    dropout: float = Field(
-        0.0,
+    dropout: float | None = Field(
+        None,
         ge=0,
         lt=1,
-        description="chance to be dropped at the bottleneck and before the head: of a channel of the vnet (published 0.5), of an element "
-        "of the instance-unet (published 0.3)",
+        description="chance to be dropped in training: of a channel of the vnet (published 0.5) or an element of the instance-unet (0.3), "
+        "at the bottleneck and before the head, 0 if not given; of an element at the unet's deepest level, 0.5 as published if not given",
     )
 
 
@@ -147,12 +147,10 @@ class Run(Section):
         channels, dimensions, classes = self.data.channels, len(self.training.patch), len(self.data.classes) + 1
         if channels is None or not dimensions or classes < 2:
             raise SettingsError("This run is not resolved: data.channels, data.classes or training.patch is missing.")
-        kind, width, dropout = self.network.kind, self.network.width, self.network.dropout
-        if (kind or ("vnet" if dimensions == 3 else "unet")) == "vnet":
-            return VNet(dimensions, channels, classes, width, dropout)
-        if kind == "instance-unet":
-            return InstanceUNet(dimensions, channels, classes, width, dropout)
-        return UNet(dimensions, channels, classes, width)
+        kind = self.network.kind or ("vnet" if dimensions == 3 else "unet")
+        usual = 0.5 if kind == "unet" else 0.0
+        dropout = usual if self.network.dropout is None else self.network.dropout
+        return NETWORKS[kind](dimensions, channels, classes, self.network.width, dropout)
 
     def build(self) -> Method[Any]:
         """The method with all of its networks, freshly initialised from torch's random state."""

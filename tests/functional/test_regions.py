@@ -10,7 +10,7 @@ import torch
 
 from semiseg.functional.dice import class_squared_dice_loss
 from semiseg.functional.losses import segmentation_loss
-from semiseg.functional.regions import box_mask, region_loss
+from semiseg.functional.regions import box_mask, region_loss, whole_background
 
 BOX = (slice(1, 3), slice(0, 4))
 
@@ -50,3 +50,17 @@ def test_a_region_without_voxels_costs_nothing() -> None:
     logits, labels = torch.randn(2, 2, 4, 4), torch.randint(0, 2, (2, 4, 4))
     everything = (slice(0, 4), slice(0, 4))
     assert region_loss(logits, labels, everything, 1, 1).item() == pytest.approx(segmentation_loss(logits, labels).item(), abs=1e-5)
+
+
+def test_the_backgrounds_dice_over_the_whole_image_as_in_bcps_first_2d_code() -> None:
+    labels = torch.zeros(1, 4, 6, dtype=torch.long)
+    labels[:, 1, 0] = 1
+    sure = 50 * torch.stack([1.0 - labels, labels.float()], dim=1)
+    wrong = sure.clone()
+    wrong[:, :, 0] = sure[:, :, 0].flip(1)  # the first row, 6 of 24 voxels, outside of the box
+    dice = partial(class_squared_dice_loss, epsilon=1e-10)
+    whole = whole_background(dice)
+    assert region_loss(sure, labels, BOX, 1, 0, whole).item() == pytest.approx(0, abs=1e-5)
+    assert region_loss(wrong, labels, BOX, 1, 0, dice).item() == pytest.approx(0, abs=1e-5)
+    # in the box all is right; the background of the image: 2 * 17 / (17 + 23) = 0.85; (0.15 + 0) / 2 classes, times 1/2
+    assert region_loss(wrong, labels, BOX, 1, 0, whole).item() == pytest.approx(0.0375, abs=1e-5)

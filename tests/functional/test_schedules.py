@@ -31,6 +31,7 @@ def test_polynomial_at_half_of_the_steps() -> None:
 
 def test_staircase_falls_every_2500_steps() -> None:
     assert [0.01 * staircase(step, 6000) for step in (0, 2499, 2500, 5000)] == pytest.approx([0.01, 0.01, 1e-3, 1e-4])
+    assert 0.01 * staircase(12_500, 15_000) == pytest.approx(1e-7)  # 0.01 * 0.1^5: the last sixth of MC-Net's length hardly learns
 
 
 def test_constant_stays() -> None:

@@ -25,7 +25,7 @@ def test_maps_turn_into_the_labels_that_they_were_made_from() -> None:
     assert method.inside(torch.tensor(0.002)).item() == pytest.approx(0.0474, abs=1e-4)  # 1 / (1 + e^3)
 
 
-def test_without_consistency_the_unlabelled_scans_teach_through_batch_statistics_alone() -> None:
+def test_without_consistency_the_unlabelled_scans_teach_nothing() -> None:
     losses = make_method("dtc", weight=0)(make_batch(), last_step(make_method("dtc")))
     assert set(losses) == {"dice", "distance"}
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from method_kit import last_step, make_batch, make_method
 
+from semiseg.case import Batch, Labeled, Unlabeled
 from semiseg.methods.entropy_minimization import EntropyMinimization
 
 
@@ -37,3 +38,14 @@ def test_without_its_own_term_it_is_supervised_training() -> None:
     losses = method(batch, last_step(method))
     assert set(losses) == {"supervised"}
     assert losses["supervised"].item() == pytest.approx(alone(batch, last_step(alone))["supervised"].item(), rel=1e-5)
+
+
+def test_entropy_of_labelled_images_counts_as_well_as_ssl4mis_has_it() -> None:
+    batch, losses = make_batch(2), {}
+    for images in ("unlabeled", "all"):
+        method = entropy_minimization(2, ramp=0, entropy_on=images).eval()
+        losses[images] = method(batch, last_step(method))["entropy"].item()
+        swapped = Batch(Labeled(batch.unlabeled.image, batch.labeled.label), Unlabeled(batch.labeled.image))
+        losses[images, "swapped"] = method(swapped, last_step(method))["entropy"].item()
+    assert losses["all"] == pytest.approx((losses["unlabeled"] + losses["unlabeled", "swapped"]) / 2, rel=1e-5)  # as many of each
+    assert losses["all", "swapped"] == pytest.approx(losses["all"], rel=1e-5)

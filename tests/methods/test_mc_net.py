@@ -10,7 +10,7 @@ from method_kit import last_step, make_batch, make_method, steps_of
 
 from semiseg.case import Batch, Unlabeled
 from semiseg.functional.dice import foreground_dice_loss, one_hot
-from semiseg.methods.mc_net import MCNet
+from semiseg.methods.mc_net import MCNet, MCNetPlus
 
 
 def mc_net(name: str = "mc-net", dimensions: int = 2, classes: int = 2, **settings: Any) -> MCNet:
@@ -45,7 +45,7 @@ def test_a_soft_label_learns_in_the_released_variant_alone() -> None:
 
 
 @pytest.mark.parametrize("name", ["mc-net", "mc-net+"])
-def test_without_consistency_unlabelled_scans_count_through_batch_statistics_alone(name: str) -> None:
+def test_without_consistency_unlabelled_scans_do_not_count(name: str) -> None:
     method, batch = mc_net(name, weight=0).eval(), make_batch(2)
     losses = method(batch, last_step(method))
     assert list(losses) == ["supervised"]
@@ -78,3 +78,25 @@ def test_the_first_decoder_predicts() -> None:
     views = method.predict_views(image)
     assert len(views) == 3
     assert torch.equal(method.predict_logits(image), views[0])
+
+
+def test_mc_net_plus_without_its_third_decoder_is_mc_net(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MCNetPlus, "decoders", 2)
+    plus, plain, batch = mc_net("mc-net+"), mc_net(), make_batch(2)
+    for step in steps_of(plain, 4):
+        torch.manual_seed(step.overall)
+        first = plus(batch, step)
+        torch.manual_seed(step.overall)
+        second = plain(batch, step)
+        assert {name: loss.item() for name, loss in first.items()} == {name: loss.item() for name, loss in second.items()}
+
+
+def test_released_2d_code_leaves_a_factor_out_of_dice() -> None:
+    batch = make_batch(2)
+    losses = {
+        halved: mc_net(weight=0, supervised_weight=1, dice="class_squared", halved_dice=halved)(batch, last_step(mc_net()))["supervised"]
+        for halved in (False, True)
+    }
+    # two decoders: sum of 1 - d is 2 - (d1 + d2); without the factor 2, 2 - (d1 + d2) / 2
+    assert losses[True].item() == pytest.approx(1 + losses[False].item() / 2, abs=1e-5)
+    assert mc_net(variant="released").settings.halved_dice

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from method_kit import last_step, make_batch, make_method
+from method_kit import PATCH, last_step, make_batch, make_method
 from torch.nn import functional as F
 
 from semiseg.case import IGNORE
 from semiseg.functional.dice import foreground_dice_loss, one_hot
-from semiseg.methods.ss_net import SSNet
+from semiseg.methods import Task
+from semiseg.methods.ss_net import SSNet, SSNetSettings
+from semiseg.networks import UNet, VNet
 
 
 def ss_net(dimensions: int = 2, classes: int = 3, **settings: Any) -> SSNet:
@@ -117,3 +119,44 @@ def test_features_of_voxels_that_nobody_labelled_are_neither_remembered_nor_attr
     of_unlabeled = method.memory.attraction(features[1:].movedim(1, -1).flatten(0, -2), predicted[1:].flatten())
     assert method.contrast(features, predicted, nothing).item() == pytest.approx(of_unlabeled.item() / 2)  # 2 foreground classes
     assert torch.equal(method.memory.memory, before)
+
+
+@pytest.mark.parametrize(("dimensions", "classes", "published"), [(3, 2, 9_457_318), (2, 4, 1_826_828)])
+def test_parameters_are_the_published_ones_less_the_selectors_of_the_background(dimensions: int, classes: int, published: int) -> None:
+    network = VNet(3, 1, classes) if dimensions == 3 else UNet(2, 1, classes)
+    method = SSNet(Task(PATCH[dimensions], network), SSNetSettings())
+    selector = 32 * 32 + 32 + 2 * 32 + 32 + 1
+    assert sum(p.numel() for p in method.parameters()) == published - 2 * selector
+
+
+def test_released_heads_normalize_over_all_voxels_as_they_come() -> None:
+    balanced, released = (ss_net(classes=2, points=points).memory for points in (256, 0))
+    points, classes = torch.randn(1000, 4), (torch.arange(1000) < 100).long()  # a tenth is foreground
+    for memory in (balanced, released):
+        memory.remember(points, classes)
+        torch.manual_seed(0)
+        memory.attraction(points, classes)
+    hidden = released.heads.projector[0](points)  # what the projector normalizes: 0.9 of the start, 0.1 of these
+    assert torch.allclose(released.heads.projector[1].running_mean, 0.1 * hidden.mean(0), atol=1e-5)
+    assert not torch.allclose(balanced.heads.projector[1].running_mean, 0.1 * hidden.mean(0), atol=1e-5)
+
+
+def test_the_lowest_of_all_voxels_is_remembered_as_released() -> None:
+    memory = ss_net(variant="released", memory_size=4).memory
+    points, classes = torch.randn(3000, 4), torch.ones(3000, dtype=torch.long)
+    memory.remember(points, classes)
+    with torch.no_grad():
+        projected = memory.heads.projector.eval()(points)
+        scores = memory.heads.feature_selectors[0](projected)[:, 0]
+    assert torch.allclose(memory.memory[0].sort(0).values, projected[scores.topk(4, largest=False).indices].sort(0).values, atol=1e-5)
+
+
+def test_the_attack_is_not_rounded_to_bfloat16() -> None:
+    seen: list[torch.dtype] = []
+    method = ss_net().eval()
+    method.network.decoder.head.register_forward_hook(lambda _head, _given, result: seen.append(result.dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        method(make_batch(2, 3), last_step(method))
+    own, attack = seen[:2], seen[2:]  # two pools each time; the direction and the attacked images
+    assert own == 2 * [torch.bfloat16]
+    assert attack == 4 * [torch.float32]

@@ -10,6 +10,8 @@ import torch
 from method_kit import last_step, make_batch, make_method
 from torch import Tensor, nn
 
+from semiseg.functional.dice import class_squared_dice_loss, foreground_squared_dice_loss
+from semiseg.functional.losses import segmentation_loss
 from semiseg.methods.ua_mt import UAMT
 
 
@@ -73,3 +75,12 @@ def test_the_teacher_is_asked_eight_times_and_once_more() -> None:
     assert sum(seen) == 9 * 8  # images, 4 labelled and 4 unlabelled
     assert losses["consistency"].requires_grad
     assert 0 <= method.watch()["sure_voxels"] <= 1
+
+
+def test_dice_is_of_the_foreground_on_la_and_of_all_classes_in_the_port() -> None:
+    batch = make_batch(2)
+    for name, loss in (("foreground_squared", foreground_squared_dice_loss), ("class_squared", class_squared_dice_loss)):
+        method = ua_mt(2, weight=0, dice=name).eval()
+        logits = method.predict_logits(batch.labeled.image)
+        expected = segmentation_loss(logits, batch.labeled.label, loss).item()
+        assert method(batch, last_step(method))["supervised"].item() == pytest.approx(expected, rel=1e-5)

@@ -60,6 +60,12 @@ def test_unet_has_the_parameters_of_the_field() -> None:
     assert count(unet.encoder()) + sum(count(unet.decoder(up)) for up in unet.ups) == 3_210_924  # MC-Net+
 
 
+def test_unet_drops_less_at_shallow_levels_as_published_or_nothing() -> None:
+    for dropout, expected in ((0.5, [0.05, 0.1, 0.2, 0.3, 0.5]), (0.0, 5 * [0.0])):
+        encoder = UNet(2, 1, 2, width=4, dropout=dropout).encoder()
+        assert [layer.p for layer in encoder.modules() if isinstance(layer, nn.Dropout)] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("description", NARROW, ids=str)
 @pytest.mark.parametrize("up", UPS)
 def test_features_halve_and_double_and_logits_have_the_sides_of_the_image(description: Description, up: Up) -> None:

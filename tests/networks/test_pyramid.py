@@ -3,13 +3,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from semiseg.networks import UNet, VNet
+from semiseg.networks import InstanceUNet, UNet, VNet
 from semiseg.networks.pyramid import Pyramid
 
 
 def test_parameters_are_the_published_ones_less_the_head_that_nothing_used() -> None:
     pyramid = Pyramid(UNet(2, 1, 4), "heads")
     assert sum(p.numel() for p in pyramid.parameters()) == 1_831_060 - (256 * 9 * 4 + 4)
+    # 3D: the network's 5,884,050 and heads of one voxel on levels of 32, 64 and 128 channels: (32 + 64 + 128) * 2 + 3 * 2 = 454
+    pyramid = Pyramid(InstanceUNet(3, 1, 2), "channels")
+    assert sum(p.numel() for p in pyramid.parameters()) == 5_884_504
 
 
 @pytest.mark.parametrize("description", [UNet(2, 1, 3, width=4), VNet(3, 1, 3, width=4)])

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+DiceLoss = Callable[[Tensor, Tensor], Tensor]
+"""Probabilities and indicators, (B, K, *S) each -> scalar: one of this module."""
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:
@@ -29,9 +34,14 @@ def sample_class_dice_loss(probabilities: Tensor, target: Tensor, mask: Tensor |
 def class_squared_dice_loss(probabilities: Tensor, target: Tensor, mask: Tensor | None = None, epsilon: float = 1e-5) -> Tensor:
     """1 minus the mean over classes (background too) of (2 sum(p y) + e) / (sum p^2 + sum y^2 + e); sums over the whole batch.
 
-    Source: Mean Teacher, UA-MT, URPC, CPS and FixMatch on ACDC (e = 1e-5); SS-Net and BCP in 2D (e = 1e-10).
+    Source: Mean Teacher, UA-MT, URPC, CPS and FixMatch on ACDC.
     """
     return 1 - _ratio(probabilities, target, _batch_and_space(probabilities), epsilon, squared=True, mask=mask).mean()
+
+
+def unsmoothed_class_squared_dice_loss(probabilities: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+    """`class_squared_dice_loss` with e = 1e-10: MC-Net, SS-Net and BCP in 2D."""
+    return class_squared_dice_loss(probabilities, target, mask, epsilon=1e-10)
 
 
 def class_squared_half_dice_loss(probabilities: Tensor, target: Tensor, epsilon: float = 1e-10) -> Tensor:
@@ -62,6 +72,15 @@ def pooled_dice_loss(probabilities: Tensor, target: Tensor, epsilon: float = 1e-
     Equal predictions that are unsure cost more than 0, so it also makes sure.
     """
     return 1 - (2 * (probabilities * target).sum() + epsilon) / (probabilities.sum() + target.sum() + epsilon)
+
+
+DICE: dict[str, DiceLoss] = {
+    "sample_class": sample_class_dice_loss,
+    "class_squared": class_squared_dice_loss,
+    "foreground_squared": foreground_squared_dice_loss,
+    "foreground": foreground_dice_loss,
+}
+"""By the names that settings have for them."""
 
 
 def _batch_and_space(tensor: Tensor) -> tuple[int, ...]:

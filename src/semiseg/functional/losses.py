@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import Tensor
 from torch.nn import functional as F
 
-from semiseg.functional.dice import sample_class_dice_loss
+from semiseg.functional.dice import DiceLoss, sample_class_dice_loss
 from semiseg.functional.supervision import compared, cross_entropy
-
-DiceLoss = Callable[[Tensor, Tensor], Tensor]
-"""Probabilities and indicators, (B, K, *S) each -> scalar: one of `functional.dice`."""
 
 
 def segmentation_loss(logits: Tensor, labels: Tensor, dice: DiceLoss = sample_class_dice_loss) -> Tensor:

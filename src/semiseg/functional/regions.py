@@ -24,6 +24,17 @@ def box_mask(box: Box, like: Tensor) -> Tensor:
     return mask
 
 
+def whole_background(dice: MaskedDice) -> MaskedDice:
+    """`dice` with the background's part taken over all voxels, whatever the mask: the region loss of BCP's 2D code until October 2023."""
+
+    def masked(probabilities: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        each = mask.expand(1, probabilities.shape[1], *mask.shape[-(probabilities.ndim - 2) :]).clone()  # (1, K, *S)
+        each[:, 0] = 1
+        return dice(probabilities, target, each)
+
+    return masked
+
+
 def region_loss(
     logits: Tensor, labels: Tensor, box: Box, inside: float, outside: float, dice: MaskedDice = sample_class_dice_loss
 ) -> Tensor:

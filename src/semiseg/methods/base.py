@@ -84,6 +84,12 @@ class MethodSettings(BaseModel):
         return values
 
 
+def pretrained_stages(steps: int, share: float, fresh_optimizer: bool = False) -> list[Stage]:
+    """`share` of the steps to pre-train on labelled scans, the rest to train on both."""
+    pretrain = round(steps * share)
+    return [Stage("pretrain", pretrain), Stage("self-train", steps - pretrain, fresh_optimizer)]
+
+
 S = TypeVar("S", bound=MethodSettings)
 
 
@@ -118,11 +124,14 @@ class Method(nn.Module, Generic[S]):
         """The logits of each view (B, K, *S), for disagreement maps; one view unless the method has more."""
         return [self.predict_logits(image)]
 
+    def joined(self, views: list[Tensor]) -> Tensor:
+        """What a method with several views predicts out of them: (B, K, *S) each -> the logits of `predict_logits`. Default: the first."""
+        return views[0]
+
     def predict_both(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """What `predict_logits` and `predict_views` give; a method that predicts out of its views spares a pass here."""
-        logits = self.predict_logits(image)
-        alone = type(self).predict_views is Method.predict_views
-        return logits, [logits] if alone else self.predict_views(image)
+        """What `predict_logits` and `predict_views` give, in one pass."""
+        views = self.predict_views(image)
+        return self.joined(views), views
 
     def label_views(self, image: Tensor) -> list[Tensor]:
         """Pseudo-labels (B, *S) of each view, for the health of a training: those of the network that teaches, where that is another one.

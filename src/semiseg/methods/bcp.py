@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -12,18 +11,15 @@ from torch import Tensor
 
 from semiseg.case import Batch, Labeled
 from semiseg.errors import SettingsError
-from semiseg.functional.dice import class_squared_dice_loss, sample_class_dice_loss
+from semiseg.functional.dice import sample_class_dice_loss, unsmoothed_class_squared_dice_loss
 from semiseg.functional.ema import ema_update, frozen_copy
 from semiseg.functional.losses import segmentation_loss
 from semiseg.functional.mixing import Box, halves, mix, random_box
 from semiseg.functional.pseudo_labels import hard_labels, keep_largest_components
-from semiseg.functional.regions import region_loss
-from semiseg.methods.base import Method, MethodSettings, Stage, Step, Task
+from semiseg.functional.regions import region_loss, whole_background
+from semiseg.methods.base import Method, MethodSettings, Stage, Step, Task, pretrained_stages
 
-DICE: dict[str, Callable[..., Tensor]] = {
-    "sample_class": sample_class_dice_loss,
-    "class_squared": partial(class_squared_dice_loss, epsilon=1e-10),
-}
+DICE: dict[str, Callable[..., Tensor]] = {"sample_class": sample_class_dice_loss, "class_squared": unsmoothed_class_squared_dice_loss}
 
 
 class BCPSettings(MethodSettings):
@@ -41,6 +37,11 @@ class BCPSettings(MethodSettings):
     )
     pretrain_loss: Literal["whole", "regions"] = Field(
         "whole", description="pre-training judges the mixed image as one (published in 3D) or box and rest apart (in 2D)"
+    )
+    background_dice: Literal["region", "whole"] = Field(
+        "region",
+        description="the background's Dice of a region counts the voxels of the region, or of the whole image: a slip of the authors' 2D "
+        "code until October 2023, with which the published ACDC numbers were made",
     )
     largest_component: bool = Field(True, description="pseudo-labels keep the largest component of each class (published: on)")
     ema_decay: float = Field(0.99, ge=0, lt=1, description="decay of the teacher's moving average (published: 0.99)")
@@ -62,6 +63,9 @@ class BCP(Method[BCPSettings]):
     where $\alpha_r$ is 1 for a region with labels and `pseudo_weight` for one with pseudo-labels. Before that, the network is pre-trained
     on labelled scans that are mixed with each other, and the teacher starts from its last weights. The teacher's batch statistics are
     averaged like its weights. The student predicts.
+
+    The authors' code pre-trained on ACDC for 30,000 steps, not 10,000, until July 2023; which of the two the published numbers had is not
+    known (`pretrain` and `training.steps` give either).
     """
 
     title = "BCP"
@@ -73,11 +77,10 @@ class BCP(Method[BCPSettings]):
         super().__init__(task, settings)
         self.student = task.network.network()
         self.teacher = frozen_copy(self.student)
-        self.dice = DICE[settings.dice]
+        self.dice = DICE[settings.dice] if settings.background_dice == "region" else whole_background(DICE[settings.dice])
 
     def stages(self, steps: int) -> list[Stage]:
-        pretrain = round(steps * self.settings.pretrain)
-        return [Stage("pretrain", pretrain), Stage("self-train", steps - pretrain, self.settings.fresh_optimizer)]
+        return pretrained_stages(steps, self.settings.pretrain, self.settings.fresh_optimizer)
 
     def begin(self, stage: Stage) -> None:
         if stage.name == "self-train":

@@ -13,7 +13,7 @@ from semiseg.functional.ema import ema_update, frozen_copy
 from semiseg.functional.losses import feature_conflict_loss, segmentation_loss
 from semiseg.functional.mixing import Box, halves, mix, random_box
 from semiseg.functional.pseudo_labels import hard_labels, keep_largest_components
-from semiseg.methods.base import Method, MethodSettings, Stage, Step, Task
+from semiseg.methods.base import Method, MethodSettings, Stage, Step, Task, pretrained_stages
 from semiseg.networks import TwoViews
 
 
@@ -60,8 +60,11 @@ class CML(Method[CMLSettings]):
 
     - pre-training: $\lambda_l [S(z_1, y) + S(z_2, y)] + \lambda_d [R(f_1, f_2) + R(f_2, f_1)]$ on
       $x = \mathrm{mix}(x_a, x_b)$, $y$ likewise;
-    - self-training adds the same terms on mixed unlabelled scans with weight $\lambda_u$, where the target of each subnet is mixed
-      out of both subnets' pseudo-labels: its own in one region (box or background), the other's in the rest.
+    - self-training adds $\lambda_u [S(z_1, T_1) + S(z_2, T_2)] + \lambda_d [R(f_1, f_2) + R(f_2, f_1)]$ on mixed unlabelled scans, where
+      the target $T_i$ of each subnet is mixed out of both subnets' pseudo-labels: the other's in the box, its own in the rest.
+
+    Pseudo-labels are the largest components of the labels that a moving average of both subnets gives; paper and released code take the
+    subnets themselves (`pseudo_labels`).
     """
 
     title = "CML"
@@ -76,8 +79,7 @@ class CML(Method[CMLSettings]):
             self.teacher = frozen_copy(self.views)
 
     def stages(self, steps: int) -> list[Stage]:
-        pretrain = round(steps * self.settings.pretrain)
-        return [Stage("pretrain", pretrain), Stage("self-train", steps - pretrain)]
+        return pretrained_stages(steps, self.settings.pretrain)
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         losses = self.labeled_losses(batch.labeled, step)
@@ -150,9 +152,8 @@ class CML(Method[CMLSettings]):
         network = self.teacher if self.settings.pseudo_labels == "ema" else self.views
         return [hard_labels(logits) for logits in network(image)[:2]]
 
-    def predict_both(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
-        first, second = self.predict_views(image)
-        return (first + second) / 2, [first, second]
+    def joined(self, views: list[Tensor]) -> Tensor:
+        return (views[0] + views[1]) / 2
 
     def predict_logits(self, image: Tensor) -> Tensor:
-        return self.predict_both(image)[0]
+        return self.joined(self.predict_views(image))

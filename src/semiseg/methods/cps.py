@@ -21,9 +21,9 @@ class CPSSettings(PoolSettings):
     """Settings of CPS. `released` is SSL4MIS, from which the field's numbers on medical scans come."""
 
     RELEASED: ClassVar[dict[str, Any]] = {
+        **PoolSettings.RELEASED,
         "pseudo_labels_on": "unlabeled",
         "initialization": "by_dimension",
-        "batch_statistics": "joint",
     }
 
     variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as SSL4MIS does it")
@@ -80,10 +80,6 @@ class CPS(PoolMethod[CPSSettings]):
     def predict_logits(self, image: Tensor) -> Tensor:
         logits: Tensor = self.first(image)
         return logits
-
-    def predict_both(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
-        views = self.predict_views(image)
-        return views[0], views
 
     def predict_views(self, image: Tensor) -> list[Tensor]:
         return [self.first(image), self.second(image)]

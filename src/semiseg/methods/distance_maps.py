@@ -15,11 +15,10 @@ from semiseg.networks.two_heads import TwoHeads
 
 
 class DistanceMapSettings(PoolSettings):
-    """Settings of a method with distance maps. `variant: released` sets the two in which the authors' code departs."""
+    """Settings of a method with distance maps. What `variant: released` sets is in `RELEASED`."""
 
-    RELEASED: ClassVar[dict[str, Any]] = {"absent_class": "zero", "batch_statistics": "joint"}
+    RELEASED: ClassVar[dict[str, Any]] = {**PoolSettings.RELEASED, "absent_class": "zero"}
 
-    variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as the authors' code does it")
     ramp: float = Field(1.0, ge=0, le=1, description="share of the steps over which the weight ramps up (published: 40*150/6000 = 1)")
     distance_weight: float = Field(0.3, gt=0, description="weight of the distance maps' squared error on labelled scans (published: 0.3)")
     absent_class: Literal["outside", "zero"] = Field(

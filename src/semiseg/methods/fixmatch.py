@@ -15,14 +15,15 @@ from semiseg.functional.dice import class_squared_dice_loss, one_hot
 from semiseg.functional.losses import segmentation_loss
 from semiseg.functional.perturbation import jitter_intensity
 from semiseg.functional.schedules import consistency_weight
-from semiseg.methods.base import Step, Task
-from semiseg.methods.pools import PoolMethod, PoolSettings
+from semiseg.methods.base import Step
+from semiseg.methods.pools import OneNetwork, PoolSettings
 
 
 class FixMatchSettings(PoolSettings):
     """Settings of FixMatch. `released` is SSL4MIS, from which the field's numbers on medical scans come."""
 
     RELEASED: ClassVar[dict[str, Any]] = {
+        **PoolSettings.RELEASED,
         "weight": 0.1,
         "ramp": 1.0,
         "confidence": "spread",
@@ -30,7 +31,6 @@ class FixMatchSettings(PoolSettings):
         "unsure": "background",
         "unlabeled_dice": True,
         "complementary": True,
-        "batch_statistics": "joint",
     }
 
     variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as SSL4MIS does it")
@@ -49,7 +49,7 @@ class FixMatchSettings(PoolSettings):
     complementary: bool = Field(False, description="SSL4MIS' extra term, which teaches the least probable class by way of 1 - p")
 
 
-class FixMatch(PoolMethod[FixMatchSettings]):
+class FixMatch(OneNetwork[FixMatchSettings]):
     r"""Pseudo-labels from the image as it comes (weak view), where they are confident, teach the same image distorted (strong view).
 
     $$L = \mathrm{CE} + \mathrm{Dice} + w(t)\, \overline{1[\max_c p^w_c \ge \tau]\, \mathrm{CE}(z^s, \arg\max_c p^w_c)}$$
@@ -62,10 +62,6 @@ class FixMatch(PoolMethod[FixMatchSettings]):
     paper = "Sohn et al., FixMatch: Simplifying Semi-Supervised Learning with Consistency and Confidence, NeurIPS 2020"
     year = 2020
     Settings = FixMatchSettings
-
-    def __init__(self, task: Task, settings: FixMatchSettings) -> None:
-        super().__init__(task, settings)
-        self.network = task.network.network()
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         images, labeled = self.images(batch), len(batch.labeled.image)
@@ -100,10 +96,6 @@ class FixMatch(PoolMethod[FixMatchSettings]):
         """(B, K, *S) -> (B, *S), 0 to 1."""
         largest = probabilities.amax(1)
         return largest if self.settings.confidence == "maximum" else (largest - probabilities.amin(1)) / largest
-
-    def predict_logits(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.network(image)
-        return logits
 
 
 def complementary_loss(strong: Tensor, weak: Tensor) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from itertools import permutations
 from typing import Any, ClassVar, Literal
 
@@ -13,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from semiseg.case import Batch
-from semiseg.functional.dice import class_squared_dice_loss, class_squared_half_dice_loss, foreground_dice_loss
+from semiseg.functional.dice import class_squared_half_dice_loss, foreground_dice_loss, unsmoothed_class_squared_dice_loss
 from semiseg.functional.schedules import consistency_weight
 from semiseg.functional.sharpening import sharpen
 from semiseg.functional.supervision import compared
@@ -21,28 +19,23 @@ from semiseg.methods.base import Step, Task
 from semiseg.methods.pools import PoolMethod, PoolSettings
 from semiseg.networks.shared_encoder import SharedEncoder
 
-DICE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "foreground": foreground_dice_loss,
-    "class_squared": partial(class_squared_dice_loss, epsilon=1e-10),
-    "class_squared_half": class_squared_half_dice_loss,
-}
-
 
 class MCNetSettings(PoolSettings):
     """Settings of MC-Net and MC-Net+. What `variant: released` sets is in `RELEASED`."""
 
-    RELEASED: ClassVar[dict[str, Any]] = {"detach_sharpened": False, "batch_statistics": "joint"}
+    RELEASED: ClassVar[dict[str, Any]] = {**PoolSettings.RELEASED, "detach_sharpened": False, "halved_dice": True}
 
-    variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as the authors' code does it")
     supervised_weight: float = Field(0.5, ge=0, description="weight of the Dice loss of each decoder (published: LA 0.5, ACDC 1)")
     weight: float = Field(
         1.0, ge=0, description="weight of the consistency when its ramp is up; 0 switches it off (published: LA 1, ACDC 0.1)"
     )
     ramp: float = Field(0.4, ge=0, le=1, description="share of the steps over which that weight ramps up (published: LA 0.4, ACDC 1)")
     temperature: float = Field(0.1, ge=0.02, le=1, description="of the sharpening; 1 leaves probabilities as they are (published: 0.1)")
-    dice: Literal["foreground", "class_squared", "class_squared_half"] = Field(
-        "foreground",
-        description="Dice loss: linear over foreground (published in 3D), squared over all classes, or its half (released in 2D)",
+    dice: Literal["foreground", "class_squared"] = Field(
+        "foreground", description="Dice loss: linear over foreground (published in 3D) or squared over all classes (in 2D)"
+    )
+    halved_dice: bool = Field(
+        False, description="the squared Dice without its factor 2, as in the authors' 2D code: never below 0.5, and half the gradient"
     )
     detach_sharpened: bool = Field(True, description="a soft pseudo-label is a target; in the authors' code it learns as well (off)")
 
@@ -66,7 +59,8 @@ class MCNet(PoolMethod[MCNetSettings]):
     def __init__(self, task: Task, settings: MCNetSettings) -> None:
         super().__init__(task, settings)
         self.network = SharedEncoder(task.network, self.decoders)
-        self.dice = DICE[settings.dice]
+        squared = class_squared_half_dice_loss if settings.halved_dice else unsmoothed_class_squared_dice_loss
+        self.dice = foreground_dice_loss if settings.dice == "foreground" else squared
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         labels = batch.labeled.label
@@ -89,10 +83,6 @@ class MCNet(PoolMethod[MCNetSettings]):
 
     def predict_logits(self, image: Tensor) -> Tensor:
         return self.network.first(image)
-
-    def predict_both(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
-        views = self.predict_views(image)
-        return views[0], views
 
     def predict_views(self, image: Tensor) -> list[Tensor]:
         views: list[Tensor] = self.network(image)

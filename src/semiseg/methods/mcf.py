@@ -86,14 +86,13 @@ class MCF(PoolMethod[MCFSettings]):
     def predict_views(self, image: Tensor) -> list[Tensor]:
         return [self.plain(image), self.residual(image)]
 
-    def predict_both(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
-        views = self.predict_views(image)
+    def joined(self, views: list[Tensor]) -> Tensor:
+        """Logarithm of the mean probability, whose softmax that mean is."""
         plain, residual = (logits.float().log_softmax(1) for logits in views)
-        return torch.logaddexp(plain, residual) - math.log(2), views
+        return torch.logaddexp(plain, residual) - math.log(2)
 
     def predict_logits(self, image: Tensor) -> Tensor:
-        """Logarithm of the mean probability, whose softmax that mean is."""
-        return self.predict_both(image)[0]
+        return self.joined(self.predict_views(image))
 
 
 def rectification_loss(probabilities: Tensor, target: Tensor, disagree: Tensor) -> Tensor:

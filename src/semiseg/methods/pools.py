@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from semiseg.case import Batch
-from semiseg.methods.base import Method, MethodSettings
+from semiseg.methods.base import Method, MethodSettings, Task
 
 
 class PoolSettings(MethodSettings):
     """Settings of a method that shows its networks labelled and unlabelled images."""
 
+    RELEASED: ClassVar[dict[str, Any]] = {"batch_statistics": "joint"}
+
+    variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as released code does it")
     weight: float = Field(ge=0, description="weight of the method's own term; 0 switches it off")
     batch_statistics: Literal["apart", "joint"] = Field(
         "apart",
@@ -44,11 +47,23 @@ class PoolMethod(Method[P]):
         """
         if self.settings.batch_statistics == "joint" or not 0 < labeled < len(images):
             return network(images)
-        return _joined(network(images[:labeled]), network(images[labeled:]))
+        return _concatenated(network(images[:labeled]), network(images[labeled:]))
 
 
-def _joined(first: Any, second: Any) -> Any:
+class OneNetwork(PoolMethod[P]):
+    """A method of this kind whose only network is trained and predicts."""
+
+    def __init__(self, task: Task, settings: P) -> None:
+        super().__init__(task, settings)
+        self.network = task.network.network()
+
+    def predict_logits(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.network(image)
+        return logits
+
+
+def _concatenated(first: Any, second: Any) -> Any:
     """Two tensors one after the other, or two sequences of them, pair by pair."""
     if isinstance(first, Tensor):
         return torch.cat([first, second])
-    return [_joined(a, b) for a, b in zip(first, second, strict=True)]
+    return [_concatenated(a, b) for a, b in zip(first, second, strict=True)]

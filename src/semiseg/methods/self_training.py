@@ -8,8 +8,8 @@ from torch import Tensor
 from semiseg.case import Batch
 from semiseg.functional.losses import segmentation_loss
 from semiseg.functional.pseudo_labels import hard_labels
-from semiseg.methods.base import Stage, Step, Task
-from semiseg.methods.pools import PoolMethod, PoolSettings
+from semiseg.methods.base import Stage, Step, pretrained_stages
+from semiseg.methods.pools import OneNetwork, PoolSettings
 
 
 class SelfTrainingSettings(PoolSettings):
@@ -19,7 +19,7 @@ class SelfTrainingSettings(PoolSettings):
     weight: float = Field(1.0, ge=0, description="weight of the pseudo-labels afterwards (CML on LA: 1; Lee: 3)")
 
 
-class SelfTraining(PoolMethod[SelfTrainingSettings]):
+class SelfTraining(OneNetwork[SelfTrainingSettings]):
     r"""After a supervised start, each unlabelled voxel is taught the class that the network gives it at that step: no tricks.
 
     $$L = S(z_l, y) + \lambda S(z_u, \arg\max \mathrm{sg}(z_u)), \quad S = \tfrac12 (\mathrm{CE} + \mathrm{Dice})$$
@@ -33,13 +33,8 @@ class SelfTraining(PoolMethod[SelfTrainingSettings]):
     year = 2013
     Settings = SelfTrainingSettings
 
-    def __init__(self, task: Task, settings: SelfTrainingSettings) -> None:
-        super().__init__(task, settings)
-        self.network = task.network.network()
-
     def stages(self, steps: int) -> list[Stage]:
-        pretrain = round(steps * self.settings.pretrain)
-        return [Stage("pretrain", pretrain), Stage("self-train", steps - pretrain)]
+        return pretrained_stages(steps, self.settings.pretrain)
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         if step.stage.name == "pretrain" or self.settings.weight == 0:
@@ -52,7 +47,3 @@ class SelfTraining(PoolMethod[SelfTrainingSettings]):
             "supervised": segmentation_loss(logits[:labeled], batch.labeled.label),
             "pseudo_labels": self.settings.weight * segmentation_loss(logits[labeled:], labels),
         }
-
-    def predict_logits(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.network(image)
-        return logits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -12,29 +11,28 @@ from torch import Tensor, nn
 
 from semiseg.case import Batch
 from semiseg.functional.adversarial import frozen_statistics, virtual_adversarial_loss
-from semiseg.functional.dice import class_squared_dice_loss, foreground_dice_loss, pooled_dice_loss
+from semiseg.functional.dice import DiceLoss, foreground_dice_loss, pooled_dice_loss, unsmoothed_class_squared_dice_loss
 from semiseg.functional.schedules import consistency_weight
 from semiseg.functional.supervision import compared
 from semiseg.methods.base import Step, Task
-from semiseg.methods.pools import PoolMethod, PoolSettings
+from semiseg.methods.pools import OneNetwork, PoolSettings
 from semiseg.networks.class_memory import ClassMemory
 
-SQUARED = partial(class_squared_dice_loss, epsilon=1e-10)
-DICE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"foreground": foreground_dice_loss, "class_squared": SQUARED}
-DISTANCE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"class_squared": SQUARED, "pooled": pooled_dice_loss}
+DICE: dict[str, DiceLoss] = {"foreground": foreground_dice_loss, "class_squared": unsmoothed_class_squared_dice_loss}
+DISTANCE: dict[str, DiceLoss] = {"class_squared": unsmoothed_class_squared_dice_loss, "pooled": pooled_dice_loss}
 
 
 class SSNetSettings(PoolSettings):
-    """Settings of SS-Net. `variant: released` sets the four settings in which the authors' code departs, unless they are given."""
+    """Settings of SS-Net. What `variant: released` sets is in `RELEASED`."""
 
     RELEASED: ClassVar[dict[str, Any]] = {
+        **PoolSettings.RELEASED,
         "memory_keeps": "lowest",
         "average_over": "all",
         "attack_target": "own_pass",
-        "batch_statistics": "joint",
+        "points": 0,
     }
 
-    variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as the authors' code does it")
     weight: float = Field(
         1.0, ge=0, description="weight of both terms when their ramp is up; 0 switches them off (published: LA 1, ACDC 0.1)"
     )
@@ -55,14 +53,17 @@ class SSNetSettings(PoolSettings):
         "highest", description="features kept are those with the highest score (paper) or, by a slip of the authors' code, the lowest"
     )
     points: int = Field(
-        1024, ge=256, description="random voxels of each class that are compared in a step; all if it has fewer (published: all)"
+        1024,
+        ge=0,
+        description="random voxels of each class that are compared in a step, so that every class weighs the same in the heads' batch "
+        "normalization; 0: all voxels, most of them background (published)",
     )
     average_over: Literal["foreground", "all"] = Field(
         "foreground", description="the class terms are divided by the number of foreground classes, or, as in the authors' code, of all"
     )
 
 
-class SSNet(PoolMethod[SSNetSettings]):
+class SSNet(OneNetwork[SSNetSettings]):
     r"""Predictions must not change under an adversarial change of the image, and features must come near remembered ones of their class.
 
     $$L = \mathrm{Dice}(p, y) + w(t) \left[ d(f(x + r), \mathrm{sg}\,p) + \lambda_c (L_c^\text{labelled} + L_c^\text{unlabelled}) \right]$$
@@ -83,7 +84,6 @@ class SSNet(PoolMethod[SSNetSettings]):
 
     def __init__(self, task: Task, settings: SSNetSettings) -> None:
         super().__init__(task, settings)
-        self.network = task.network.network()
         self.memory = ClassMemory(task.network.widths[0], task.classes, settings.memory_size, settings.points, settings.memory_keeps)
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
@@ -109,7 +109,8 @@ class SSNet(PoolMethod[SSNetSettings]):
         if self.settings.attack_target == "own_pass":
             with torch.no_grad():
                 target = predict(images).float().softmax(1)
-        with frozen_statistics(self.network):
+        full_precision = torch.autocast(images.device.type, enabled=False)  # bfloat16 would round a quarter of the attack away
+        with frozen_statistics(self.network), full_precision:
             return virtual_adversarial_loss(predict, images, target, DISTANCE[self.settings.attack_distance], self.settings.attack_radius)
 
     def contrast(self, features: Tensor, predicted: Tensor, labels: Tensor) -> Tensor:
@@ -123,10 +124,6 @@ class SSNet(PoolMethod[SSNetSettings]):
         self.memory.remember(labeled.detach(), correct.flatten())
         terms = self.memory.attraction(labeled, labels.flatten()) + self.memory.attraction(unlabeled, predicted[split:].flatten())
         return terms / (self.task.classes - (self.settings.average_over == "foreground"))
-
-    def predict_logits(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.network(image)
-        return logits
 
 
 def _points(features: Tensor) -> Tensor:

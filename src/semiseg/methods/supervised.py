@@ -8,16 +8,9 @@ from pydantic import Field
 from torch import Tensor
 
 from semiseg.case import Batch
-from semiseg.functional.dice import class_squared_dice_loss, foreground_dice_loss, foreground_squared_dice_loss, sample_class_dice_loss
-from semiseg.functional.losses import DiceLoss, segmentation_loss
+from semiseg.functional.dice import DICE
+from semiseg.functional.losses import segmentation_loss
 from semiseg.methods.base import Method, MethodSettings, Step, Task
-
-DICE: dict[str, DiceLoss] = {
-    "sample_class": sample_class_dice_loss,
-    "class_squared": class_squared_dice_loss,
-    "foreground_squared": foreground_squared_dice_loss,
-    "foreground": foreground_dice_loss,
-}
 
 
 class SupervisedSettings(MethodSettings):

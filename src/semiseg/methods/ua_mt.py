@@ -8,23 +8,26 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from semiseg.functional.dice import foreground_squared_dice_loss
+from semiseg.functional.dice import DICE
 from semiseg.functional.losses import segmentation_loss
 from semiseg.functional.uncertainty import entropy, entropy_threshold, masked_mean, mean_softmax
-from semiseg.methods.base import Step, Task
+from semiseg.methods.base import Step
 from semiseg.methods.mean_teacher import MeanTeacher, MeanTeacherSettings
 
 
 class UAMTSettings(MeanTeacherSettings):
     """Settings of UA-MT: Mean Teacher's, and how the teacher's uncertainty is measured and used."""
 
-    RELEASED: ClassVar[dict[str, Any]] = {"consistency_on": "unlabeled", "classes_assumed": "two", "batch_statistics": "joint"}
+    RELEASED: ClassVar[dict[str, Any]] = {**MeanTeacherSettings.RELEASED, "consistency_on": "unlabeled", "classes_assumed": "two"}
 
-    variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as the released code does it")
+    delay: float = Field(0.0, ge=0, lt=1, description="share of the steps before any consistency (published: none)")
     passes: int = Field(8, ge=1, description="noisy teacher passes that the uncertainty is measured over (published: 8)")
     consistency_on: Literal["unlabeled", "all"] = Field(
         "all",
         description="images on which student and teacher must agree: all in the paper, unlabeled in the script that its README runs",
+    )
+    dice: Literal["foreground_squared", "class_squared"] = Field(
+        "foreground_squared", description="Dice loss: squared, of the foreground (published on LA) or of all classes (SSL4MIS: ACDC, BraTS)"
     )
     classes_assumed: Literal["task", "two"] = Field(
         "task",
@@ -40,7 +43,7 @@ class UAMT(MeanTeacher):
 
     $u$: entropy of the mean softmax over $T$ noisy teacher passes; $q$: one more pass; $r$: sigmoid ramp over the whole training.
     $L = \tfrac12 (\mathrm{CE} + \mathrm{Dice}) + w(t) L_c$. Published for two classes; for $K$ the threshold keeps its share of the largest
-    entropy, and Dice is the mean over the foreground classes. The student is trained and predicts.
+    entropy, and Dice is the mean over the foreground classes (LA) or over all (`dice`). The student is trained and predicts.
     """
 
     title = "UA-MT"
@@ -49,11 +52,8 @@ class UAMT(MeanTeacher):
     Settings = UAMTSettings
     settings: UAMTSettings
 
-    def __init__(self, task: Task, settings: UAMTSettings) -> None:
-        super().__init__(task, settings)
-
     def supervised_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return segmentation_loss(logits, labels, foreground_squared_dice_loss)
+        return segmentation_loss(logits, labels, DICE[self.settings.dice])
 
     def consistency(self, probabilities: Tensor, image: Tensor, labeled: int, step: Step) -> Tensor:
         classes = 2 if self.settings.classes_assumed == "two" else self.task.classes

@@ -20,11 +20,10 @@ from semiseg.networks.pyramid import Perturbation, Pyramid
 
 
 class URPCSettings(PoolSettings):
-    """Settings of URPC. `variant: released` sets the two settings in which the authors' code departs, unless they are given."""
+    """Settings of URPC. What `variant: released` sets is in `RELEASED`."""
 
-    RELEASED: ClassVar[dict[str, Any]] = {"divergence": "mean_to_level", "batch_statistics": "joint"}
+    RELEASED: ClassVar[dict[str, Any]] = {**PoolSettings.RELEASED, "divergence": "mean_to_level"}
 
-    variant: Literal["corrected", "released"] = Field("corrected", description="corrected, or as the authors' code does it")
     weight: float = Field(0.1, ge=0, description="weight of the consistency when its ramp is up; 0 switches it off (published: 0.1)")
     ramp: float = Field(1.0, ge=0, le=1, description="share of the steps over which that weight ramps up (published: 200*150/30000 = 1)")
     perturbation: Perturbation = Field(

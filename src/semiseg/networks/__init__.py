@@ -10,4 +10,7 @@ from semiseg.networks.two_views import TwoViews
 from semiseg.networks.unet import UNet
 from semiseg.networks.vnet import VNet
 
-__all__ = ["Decoder", "Description", "Encoder", "InstanceUNet", "Network", "TwoViews", "UNet", "Up", "VNet"]
+__all__ = ["NETWORKS", "Decoder", "Description", "Encoder", "InstanceUNet", "Network", "TwoViews", "UNet", "Up", "VNet"]
+
+NETWORKS: dict[str, type[VNet | UNet | InstanceUNet]] = {"vnet": VNet, "unet": UNet, "instance-unet": InstanceUNet}
+"""By the names that settings have for them."""

@@ -19,7 +19,8 @@ class ClassMemory(nn.Module):
         channels: of the features.
         classes: K, background included.
         size: features kept of each class.
-        points: random features of each class that one step compares; all if it has fewer.
+        points: random features of each class that one step compares, the heads normalizing over those of all classes alike; all if it
+            has fewer. 0: all features, over which the heads normalize as they come, as in the authors' code.
         keeps: those with the highest score, or as in the authors' code the lowest.
 
     Source: Wu et al., MICCAI 2022 (SS-Net).
@@ -40,9 +41,12 @@ class ClassMemory(nn.Module):
 
     def attraction(self, points: Tensor, classes: Tensor) -> Tensor:
         """How far features (N, width) of each foreground class are from its memory, summed over classes; their classes (N,)."""
-        drawn = [sample_where(classes == index, self.points) for index in range(self.classes)]
-        positions = torch.cat([positions for positions, _ in drawn])  # of all classes alike: the heads normalize over what they are given
-        compared = self.heads(points[positions]).float().chunk(self.classes)
+        drawn = [sample_where(classes == index, self.points or len(points)) for index in range(self.classes)]
+        if self.points:
+            compared = self.heads(points[torch.cat([positions for positions, _ in drawn])]).float().chunk(self.classes)
+        else:
+            every = self.heads(points).float()
+            compared = [every[positions] for positions, _ in drawn]
         terms = [self.class_attraction(index, compared[index + 1], drawn[index + 1][1]) for index in range(self.classes - 1)]
         return torch.stack(terms).sum()
 
@@ -62,7 +66,7 @@ class ClassMemory(nn.Module):
         training = self.heads.projector.training
         self.heads.projector.eval()
         for index in range(self.classes - 1):
-            positions, counts = sample_where(classes == index + 1, self.points)
+            positions, counts = sample_where(classes == index + 1, self.points or len(points))
             projected = self.heads.projector(points[positions]).float()
             scores = self.heads.feature_selectors[index](projected).float()[:, 0]
             kept = projected[best_where(self.sign * scores, counts, self.size)]
