@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from semiseg.evaluation.bootstrap import Scores
 from semiseg.evaluation.efficiency import GAIN, Plateau, believed, fit, measure, middle
+from semiseg.evaluation.intervals import Scores
 
 TRUE = Plateau(a=0.9, b=0.4, c=0.7, n0=4.0)
 
@@ -49,7 +49,10 @@ def test_more_scans_for_one_point_are_those_of_the_true_curve() -> None:
     assert found.more_interval.low <= found.more <= found.more_interval.high
     assert found.sentence().startswith("About 6 more labelled scans (95 % interval ")
     assert f"for +1 Dice, from {TRUE.dice(32):.3f} with 32 to {TRUE.dice(32) + 0.01:.3f}." in found.sentence()
-    assert "one training only" not in found.sentence()
+    assert found.sentence().endswith(
+        "Some budgets have two trainings only, which hardly show what another seed would change. "
+        "Some budgets were trained with one choice of labelled scans only: what another would change is not in the interval."
+    )
     assert found.band[0].max() == pytest.approx(64)  # twice the largest budget, and not further
 
 
@@ -79,8 +82,13 @@ def test_nothing_is_promised_beyond_twice_the_labels() -> None:
     assert believed(Plateau(0.9, 0.4, 0.1, 4.0), 16) == pytest.approx(Plateau(0.9, 0.4, 0.1, 4.0).labels(0.9 - 0.4 * 4**-0.1 + 0.01) - 16)
 
 
-def test_one_training_is_said_to_be_one() -> None:
-    assert measure(scores_of(4, 8, 16, trainings=1), {}).sentence().endswith("is not in the interval.")
+def test_what_the_interval_leaves_out_is_said() -> None:
+    budgets = (4, 8, 16)
+    assert "have one training only: what another seed" in measure(scores_of(*budgets, trainings=1), {}).caution()
+    two_draws = dict.fromkeys(budgets, 2)
+    assert measure(scores_of(*budgets, trainings=3), {}, two_draws).caution() == ""
+    one_draw = measure(scores_of(*budgets, trainings=3), {}, {**two_draws, 8: 1})
+    assert one_draw.caution().startswith(" Some budgets were trained with one choice of labelled scans only")
 
 
 def test_an_interval_may_be_open_above() -> None:

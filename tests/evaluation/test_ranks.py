@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.stats import norm
+from scipy.stats import t as student
 
 from semiseg.evaluation.inflation import inflation
 from semiseg.evaluation.metrics import ClassScore
@@ -75,7 +76,8 @@ def test_inflation_is_selected_less_last_of_the_same_training() -> None:
     found = inflation([scored(0.6, 0.8), scored(0.3, 0.5)], [scored(0.7, 0.9), scored(0.3, 0.5)])["organ"]
     assert (found.last, found.selected, found.difference) == pytest.approx((0.55, 0.6, 0.05))
     assert (found.largest, found.trainings) == (pytest.approx(0.1), 2)
-    assert (found.interval.low, found.interval.high) == pytest.approx((0, 0.1))  # which of the two trainings is drawn; cases agree
+    reach = student.ppf(0.975, 1) * 0.1 / 2  # of 0.1 and 0: s = 0.1 / sqrt(2), over sqrt(2); cases agree
+    assert (found.interval.low, found.interval.high) == pytest.approx((0.05 - reach, 0.05 + reach))
 
 
 def test_without_a_choice_there_is_no_inflation() -> None:

@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
 
 from semiseg.errors import DataError
-from semiseg.evaluation.bootstrap import difference_interval, mean_interval
 from semiseg.evaluation.evaluate import Evaluation, Pair, evaluate
+from semiseg.evaluation.gain import in_words
 from semiseg.evaluation.results import Provenance
 from semiseg.evaluation.statistics import (
+    case_groups,
     compare_classes,
     corrected,
     holm,
+    judged,
     paired,
     score_array,
     signed_rank_p,
@@ -68,42 +69,6 @@ def test_holm_by_hand() -> None:
     assert holm([]) == []
 
 
-# Intervals
-
-
-def test_with_one_training_the_interval_is_scipys_bootstrap_over_cases() -> None:
-    values = np.random.default_rng(1).beta(8, 2, 40)
-    ours = mean_interval(values[None])
-    theirs = bootstrap((values,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(2)).confidence_interval
-    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.0015)  # 1 % of a width of 0.07, and some luck
-
-
-def test_with_several_trainings_both_spreads_widen_it() -> None:
-    generator = np.random.default_rng(3)
-    trainings, cases = generator.normal(0, 0.05, 8), generator.normal(0, 0.1, 30)
-    ours = mean_interval(trainings[:, None] + cases)
-    deviation = math.sqrt(trainings.var() / 8 + cases.var() / 30)  # of a resampled mean, exactly, where effects add up
-    assert (ours.high - ours.low) / (2 * 1.96 * deviation) == pytest.approx(1, abs=0.05)
-    assert ours.high - ours.low > 1.3 * np.diff(list(vars(mean_interval(cases[None])).values()))[0]
-
-
-def test_what_both_share_drops_out_of_a_difference() -> None:
-    hard = np.random.default_rng(4).normal(0, 0.3, (1, 20))  # some cases are hard for everybody
-    interval = difference_interval(hard + 0.02, hard)
-    assert (interval.low, interval.high) == pytest.approx((0.02, 0.02))
-
-
-def test_one_case_has_no_interval() -> None:
-    assert math.isnan(mean_interval(row(0.5)).low)
-    assert math.isnan(mean_interval(row(nan, nan)).high)
-
-
-def test_the_same_scores_give_the_same_interval() -> None:
-    values = np.random.default_rng(5).random((3, 9))
-    assert mean_interval(values) == mean_interval(values)
-    assert mean_interval(values) != mean_interval(values, seed=1)
-
-
 # Spreads and pairs
 
 
@@ -116,8 +81,8 @@ def test_spread_over_trainings_is_kept_apart_from_spread_over_cases() -> None:
 
 
 def test_undefined_scores_are_counted_and_in_no_average() -> None:
-    found = spread(np.array([[1.0, nan], [2.0, nan]]))
-    assert (found.mean, found.undefined) == (1.5, 2)
+    found = spread(np.array([[0.5, nan], [1.0, nan]]))
+    assert (found.mean, found.undefined) == (0.75, 2)
     assert math.isnan(spread(row(nan)).mean)
 
 
@@ -144,7 +109,58 @@ def test_a_failure_counts_as_a_dice_of_nothing() -> None:
     found = compare_classes([scored(a=0.0, b=1.0)], [scored(a=1.0, b=1.0)])
     assert list(found) == ["organ"]
     assert (found["organ"].difference, found["organ"].worse, found["organ"].left_out) == (-0.5, 1, 0)
-    assert compare_classes([scored(a=0.0, b=1.0)], [scored(a=1.0, b=1.0)], "hd95_mm")["organ"].left_out == 1  # no distance to nothing
+
+
+def test_a_failure_is_the_worst_distance_and_in_no_mean_of_them() -> None:
+    missed, right = scored(a=0.0, b=0.8, c=1.0), scored(a=0.9, b=1.0, c=1.0)
+    found = compare_classes([missed], [right], "hd95_mm")["organ"]
+    assert (found.better, found.worse, found.equal, found.left_out) == (0, 2, 1, 1)
+    tested = judged([missed, right], "organ", "hd95_mm", score_array([missed, right], "organ", "hd95_mm"))
+    assert tested[0, 0] == 2 * np.delete(tested.ravel(), 0).max()  # twice the largest distance that there is
+    assert compare_classes([right], [missed], "hd95_mm")["organ"].better == 2
+
+
+def test_who_rightly_finds_nothing_is_better_than_who_invents() -> None:
+    nothing, something = np.zeros((1, 20), np.uint8), np.ones((1, 20), np.uint8)
+    right = evaluate([Pair(name, nothing, nothing) for name in "abc"], ["organ"])
+    invents = evaluate([Pair(name, nothing if name == "c" else something, nothing) for name in "abc"], ["organ"])
+    for metric in ("dice", "hd95_voxel"):
+        found = compare_classes([right], [invents], metric)["organ"]
+        assert (found.better, found.worse, found.equal, found.left_out) == (2, 0, 0, 3)  # c has no score on either side
+        assert math.isnan(found.difference)
+    assert in_words(found) == "no test scan has a Dice on both sides"
+
+
+def test_an_unknown_spacing_is_no_failure() -> None:
+    label = np.repeat([1, 0], 10)[None]
+    unknown = evaluate([Pair("a", label, label)], ["organ"])
+    found = compare_classes([unknown], [unknown], "hd95_mm")["organ"]
+    assert (found.cases, found.left_out) == (0, 1)
+
+
+def test_the_scans_of_a_patient_are_tested_together() -> None:
+    ours, theirs = row(0.9, 0.5, 0.8, 0.7), row(0.8, 0.55, 0.6, 0.6)
+    found = paired(ours, theirs, groups=np.array([0, 0, 1, 2]))
+    assert (found.better, found.worse, found.cases, found.patients) == (3, 0, 3, True)  # (0.1 - 0.05) / 2, 0.2, 0.1
+    assert found.p == pytest.approx(2 / 2**3)
+    assert found.difference == pytest.approx(0.35 / 4)  # over scans
+    assert "better in 3 of 3 test patients" in in_words(found)
+    assert not paired(ours, theirs, groups=np.array([3, 1, 0, 2])).patients  # one scan each
+
+
+def test_patients_come_with_the_scores_through_files(tmp_path: Path) -> None:
+    label = np.repeat([1, 0], 10)[None]
+    known = evaluate([Pair(case, label, label, group=patient) for case, patient in (("a1", "a"), ("a2", "a"), ("b", ""))], ["organ"])
+    known.to_json(tmp_path / "scores.json")
+    known.to_csv(tmp_path / "scores.csv")
+    again = Evaluation.from_json(tmp_path / "scores.json")
+    assert [case.group for case in again.cases] == ["a", "a", ""]
+    lines = (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[:2] for line in lines] == [["case", "group"], ["a1", "a"], ["a2", "a"], ["b", ""]]
+    assert case_groups([again]).tolist() == [0, 0, 1]
+    old = evaluate([Pair(case, label, label) for case in ("b", "a1", "a2")], ["organ"])
+    assert case_groups([old]).tolist() == [0, 1, 2]  # a file without patients: each case its own
+    assert case_groups([old, again]).tolist() == [0, 1, 1]  # unless another one knows
 
 
 def test_cases_are_paired_by_name() -> None:

@@ -48,7 +48,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
     return {
         "run": report("One run", pair[1:], cases, look=unsure, beside=["la-8"]),
         "grid": report("A grid", runs, cases, look=unsure),
-        "pair": pair_report(*pair_groups(pair[1].trainings[0], pair[0].trainings[0]), cases),
+        "pair": pair_report(*pair_groups([pair[1].trainings[0], pair[0].trainings[0]]), cases),
         "curve": curve_report("A curve", members, {name: efficiency(groups) for name, groups in members.items()}),
     }
 
@@ -132,6 +132,8 @@ CONTRAST = """selector => {
 def test_a_grid_says_what_a_person_wants_to_know(pages: dict[str, Report]) -> None:
     page = pages["grid"]
     assert "CML, 5 labelled had the highest mean Dice" in page.summary
+    assert "at equal budget the unlabelled scans helped in " in page.summary
+    assert "of 9 comparisons and did harm in 0 (95 % interval, over seeds too, on one side of 0, and p (Holm) below 0.05)" in page.summary
     assert page.summary.endswith("Warning: the pseudo-labels of vessel collapsed in 18 trainings (see Pseudo-labels).")
     told = next(section for section in page.sections if section.title == "Pseudo-labels").lines
     assert told[-1] == "Warning: the pseudo-labels of vessel collapsed in CML, 20 labelled, seed 1 (found at step 1700)."
@@ -146,6 +148,7 @@ def test_a_grid_says_what_a_person_wants_to_know(pages: dict[str, Report]) -> No
         "Pictures, 20 labelled",
         "Training",
         "Pseudo-labels",
+        "Every pair",
         "Every training",
         "Protocol",
         "Settings",

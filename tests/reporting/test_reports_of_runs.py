@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,14 +17,18 @@ from typer.testing import CliRunner
 from semiseg.case import Case
 from semiseg.cli import app
 from semiseg.errors import DataError, RunFolderError
+from semiseg.evaluation.gain import measured
 from semiseg.evaluation.results import Evaluation
+from semiseg.evaluation.statistics import holm
+from semiseg.reporting.bought import gain_lines
 from semiseg.reporting.comparison import report
+from semiseg.reporting.contrasts import contrasts, control_of, every_pair, fields, unequal
 from semiseg.reporting.distribution import case_distribution, stacked
-from semiseg.reporting.evidence import chance, contrasts, gain_lines, provenance_remark, spread_table, worst_table
+from semiseg.reporting.evidence import chance, provenance_remark, spread_table, worst_table
 from semiseg.reporting.html import render
 from semiseg.reporting.pair import right_shares, who_is_right
 from semiseg.reporting.ranking import selected
-from semiseg.reporting.runs import find_test_cases, grouped, read_training, training_names
+from semiseg.reporting.runs import Training, find_test_cases, grouped, read_training, training_names
 from semiseg.run_folder import RunFolder
 
 CLI = CliRunner()
@@ -114,8 +119,10 @@ def test_what_is_not_known_is_said(folders: dict[str, Path]) -> None:
     old = Evaluation(evaluation.classes, evaluation.cases)
     assert "made by an older version" in provenance_remark(grouped([(folder, old)]))
     assert gain_lines(grouped([(folder, old)]), [])[0].endswith(f"semiseg train --resume {folder.path} --control`.")
-    folder.write_json("gain.json", {"sentence": "The unlabelled scans helped."})
-    assert gain_lines(grouped([(folder, old)]), []) == ["CML: The unlabelled scans helped."]
+    control = read_training(folders["control"])[1]
+    folder.write_json("gain.json", {**measured(evaluation, control).as_dict(), "sentence": "The unlabelled scans helped."})
+    (told,) = gain_lines(grouped([(folder, old)]), [])
+    assert told.startswith("CML: In these two trainings the run with the unlabelled scans was ahead of the supervised control: +")
 
 
 def test_dots_beside_each_other_keep_their_values_and_their_row() -> None:
@@ -181,6 +188,19 @@ def test_two_runs_are_compared_scan_by_scan(tmp_path: Path, folders: dict[str, P
     assert [row["Equal"] for row in told["differences"]["HD95 [mm]"]] == ["0", "0", "0"]
 
 
+def test_several_seeds_of_two_methods_are_compared(tmp_path: Path, folders: dict[str, Path], test_cases: list[Case]) -> None:
+    finished(tmp_path / "control-1", "supervised", test_cases, SHIFTED, seed=1)
+    runs = [str(path) for path in (*folders.values(), tmp_path / "control-1")]
+    told = json.loads(CLI.invoke(app, ["compare", *runs, "--to", str(tmp_path / "pair"), "--json"]).stdout)
+    assert told["summary"].startswith("CML less Supervised-only: +")
+    assert told["summary"].endswith("; means over 2 and 2 trainings.")
+    assert "alone" not in told["differences"]["Dice"][0]["95 % interval"]
+    other = finished(tmp_path / "bcp", "bcp", test_cases, RIGHT)[0].path
+    refused = CLI.invoke(app, ["compare", *runs, str(other), "--to", str(tmp_path / "none")])
+    assert "these are 5 of 3: CML, Supervised-only, BCP" in " ".join(refused.stderr.split())
+    assert CLI.invoke(app, ["compare", runs[0]]).exit_code == 2
+
+
 def test_two_runs_of_one_method_are_told_apart_by_folder(tmp_path: Path, folders: dict[str, Path]) -> None:
     done = CLI.invoke(app, ["compare", str(folders["cml-0"]), str(folders["cml-1"]), "--to", str(tmp_path / "pair"), "--json"])
     assert json.loads(done.stdout)["summary"].startswith("CML (cml-0) less CML (cml-1): +0.167 Dice")
@@ -192,8 +212,7 @@ def test_a_folder_of_runs_is_one_page_and_what_is_not_finished_is_said(tmp_path:
     assert done.exit_code == 0, done.stderr
     assert f"1 of 3 runs have no scores yet and are left out: {folders['cml-1']}." in done.stderr
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "the unlabelled scans" in page
-    assert "against Supervised-only." in page
+    assert "CML: in these two trainings CML was ahead of Supervised-only: +" in page
     assert "Maps of where a method is unsure" in page
 
 
@@ -232,6 +251,73 @@ def test_a_published_table_that_is_not_there_is_named_with_the_nearest(folders: 
     done = CLI.invoke(app, ["report", str(folders["cml-0"]), "--no-maps", "--published", "la-9"])
     assert done.exit_code == 1
     assert "--published la-9: no such table (did you mean 'la-" in done.stderr
+
+
+def relabelled(training: Training, **settings: Any) -> Training:
+    """The same training under other settings of its `training` section, or another draw or protocol."""
+    folder, evaluation = training
+    run, source = folder.run(), evaluation.provenance
+    assert source is not None
+    draw, protocol = settings.pop("draw", run.data.draw), settings.pop("protocol", source.protocol)
+    parts = {"training": run.training.model_copy(update=settings), "data": run.data.model_copy(update={"draw": draw})}
+    folder.write_text("run.yaml", run.model_copy(update=parts).to_yaml())
+    return folder, replace(evaluation, provenance=replace(source, protocol=protocol, draw=draw))
+
+
+def test_a_control_with_other_settings_measures_no_gain(tmp_path: Path, test_cases: list[Case]) -> None:
+    def trained(name: str, method: str, **settings: Any) -> Training:
+        return relabelled(finished(tmp_path / name, method, test_cases, RIGHT if method == "cml" else SHIFTED), **settings)
+
+    long, short, equal = trained("a", "cml", steps=900), trained("b", "supervised", steps=300), trained("c", "supervised", steps=900)
+    groups = grouped([long, short])
+    assert unequal(groups[1], groups[0]) == ["steps 900 / 300"]
+    (line,) = gain_lines(groups, contrasts(groups))
+    assert line.endswith("a supervised run with other settings (steps 900 / 300): no measure of the unlabelled scans.")
+    assert report("Page", groups, (), "not shown").summary.endswith("their settings differ: steps 900 / 300.")
+    both = grouped([long, short, equal])
+    assert [contrast.is_gain for contrast in contrasts(both)] == [False, True]  # the short control against the other, CML
+    found = control_of(both[2], both)
+    assert found is not None
+    assert found.runs[0].training.steps == 900  # the one of equal budget, though it is not the first
+    other_draw = grouped([long, relabelled(equal, draw=1)])
+    assert unequal(other_draw[1], other_draw[0]) == ["label draws 0 / 1"]
+    assert "with 2 labelled scans" in report("Page", other_draw, (), "not shown").summary  # not the same ones
+
+
+def test_protocols_are_ranked_and_tested_each_on_its_own(tmp_path: Path, test_cases: list[Case]) -> None:
+    paper = "paper: selected on test"
+    runs = [
+        finished(tmp_path / "supervised", "supervised", test_cases, SHIFTED),
+        finished(tmp_path / "cml", "cml", test_cases, RIGHT),
+        relabelled(finished(tmp_path / "bcp", "bcp", test_cases, RIGHT), protocol=paper),
+        relabelled(finished(tmp_path / "mean-teacher", "mean-teacher", test_cases, MISSED), protocol=paper),
+    ]
+    groups = grouped(runs)
+    assert [[group.name for group in field] for field in fields(groups)] == [["Supervised-only", "CML"], ["BCP", "Mean Teacher"]]
+    assert [(each.group.name, each.control.name) for each in contrasts(groups)] == [("CML", "Supervised-only"), ("Mean Teacher", "BCP")]
+    page = report("Page", groups, (), "not shown")
+    assert "must not be ranked against each other" in page.protocol
+    order = next(section for section in page.sections if section.title == "Order of the methods")
+    assert [[row[0] for row in table.rows] for _, table in order.tables] == [["CML", "Supervised-only"], ["BCP", "Mean Teacher"]]
+    assert "under “paper: selected on test”" in order.tables[1][0]
+    assert "another seed would change is not in this order" in order.tables[0][0]
+    (line, *_) = [line for line in gain_lines(groups, contrasts(groups)) if line.startswith("BCP")]
+    assert "not known" in line  # there is no control under its protocol
+
+
+def test_every_pair_of_methods_is_tested_and_corrected_together(tmp_path: Path, test_cases: list[Case]) -> None:
+    masks = {"supervised": SHIFTED, "cml": RIGHT, "bcp": MISSED}
+    groups = grouped(finished(tmp_path / method, method, test_cases, own) for method, own in masks.items())
+    found = every_pair(groups)
+    assert [(each.group.name, each.control.name) for each in found] == [
+        ("Supervised-only", "CML"),
+        ("Supervised-only", "BCP"),
+        ("CML", "BCP"),
+    ]
+    assert [each.overall.p_holm for each in found] == holm([each.overall.p for each in found])
+    section = next(section for section in report("Page", groups, (), "not shown").sections if section.title == "Every pair")
+    assert "not of other seeds" in section.text
+    assert [row[:2] for row in section.tables[0][1].rows] == [(each.group.name, each.control.name) for each in found]
 
 
 def test_who_is_right_where_two_differ() -> None:

@@ -72,17 +72,25 @@ def some(paths: Sequence[Path], count: int = 3) -> str:
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A", help="A finished run folder.", show_default=False)],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Another, scored on the same scans.", show_default=False)],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="A... B...", help="Two finished runs, or several seeds of each of two methods.", show_default=False),
+    ],
     to: Annotated[Path, typer.Option(help="Folder of the page.")] = Path("comparison"),
     as_json: AsJson = False,
 ) -> None:
-    """Compare two runs scan by scan: differences by class with interval and p, and pictures of where they differ most."""
+    """Compare two runs scan by scan: differences by class with interval and p, and pictures of where they differ most.
+
+    Of more than two runs, those that differ in seed, label draw or fold alone go together, and there must be two such groups: then the
+    interval knows what seeds change. A is the method of the first run.
+    """
     from semiseg.reporting.files import write_files
     from semiseg.reporting.pair import difference_tables, pair_groups, pair_report
     from semiseg.reporting.runs import read_training
 
-    group, control = pair_groups(read_training(first), read_training(second))
+    if len(runs) < 2:
+        raise typer.BadParameter("give two runs or more.", param_hint="A... B...")
+    group, control = pair_groups([read_training(run) for run in dict.fromkeys(runs)])
     test, missing = find_scans(group.folder)
     page = pair_report(group, control, test, missing)
     write_files(page, to / "compare.html")

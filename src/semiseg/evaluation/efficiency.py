@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeWarning, curve_fit
 
-from semiseg.evaluation.bootstrap import LEVEL, Interval, Scores, draw_counts, mean_interval, means_along, resampled_means
+from semiseg.evaluation.bootstrap import draw_counts, resampled_means
 from semiseg.evaluation.gain import PERCENT
+from semiseg.evaluation.intervals import LEVEL, Groups, Interval, Scores, mean_interval, means_along
 from semiseg.evaluation.results import without_nan
 
 GAIN = 0.01
@@ -27,6 +28,8 @@ REFITS = 200
 """Fits to resampled means. The ends of the interval move by about a tenth of it with other draws, and a fit takes milliseconds."""
 POWERS = (0.05, 3.0)
 """Bounds of the exponent. Learning curves of images have 0.1 to 1 (Hestness et al. 2017); below 0.05 the plateau is anywhere."""
+FEW = 3
+"""Trainings of a budget below which the sentence says that they show little of what seeds change."""
 WITHIN = "that is within what test scans vary by: either more labels bring nothing here, or less than these runs can show"
 BEYOND = "that is more than test scans vary by, so that the trainings differ in more than their labels"
 Values = NDArray[np.float64]
@@ -56,13 +59,14 @@ class Plateau:
 
 @dataclass(frozen=True)
 class Budget:
-    """What was measured with one number of labels."""
+    """What was measured with one number of labels; `draws`: how many choices of labelled scans its trainings learned from."""
 
     labels: int
     mean: float
     interval: Interval
     trainings: int
     failures: int
+    draws: int = 1
 
 
 @dataclass(frozen=True)
@@ -108,9 +112,14 @@ class Efficiency:
 
     def caution(self) -> str:
         """What the interval leaves out."""
-        if min(budget.trainings for budget in self.budgets) > 1:
-            return ""
-        return " Some budgets have one training only: what another seed or another choice of scans would change is not in the interval."
+        said, fewest = "", min(budget.trainings for budget in self.budgets)
+        if fewest == 1:
+            said = " Some budgets have one training only: what another seed would change is not in the interval."
+        elif fewest < FEW:
+            said = " Some budgets have two trainings only, which hardly show what another seed would change."
+        if min(budget.draws for budget in self.budgets) == 1:
+            said += " Some budgets were trained with one choice of labelled scans only: what another would change is not in the interval."
+        return said
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON; what is not known, or lies beyond what the data support, is None."""
@@ -132,27 +141,38 @@ class Efficiency:
         return plain
 
 
-def measure(scores: Mapping[int, Scores], failures: Mapping[int, int], seed: int = 0) -> Efficiency:
+def measure(
+    scores: Mapping[int, Scores],
+    failures: Mapping[int, int],
+    draws: Mapping[int, int] | None = None,
+    groups: Groups | None = None,
+    seed: int = 0,
+) -> Efficiency:
     """Fit a plateau to the mean Dice over label budgets, with intervals over trainings and cases.
 
-    The bootstrap draws the same cases at every budget and the trainings of each on its own (see `mean_interval`), and fits each time anew.
+    The bootstrap draws the same cases at every budget and the trainings of each on its own (see `resampled_means`), and fits each time
+    anew.
 
     Args:
         scores: (T, N) by label budget, of the same cases.
         failures: by label budget.
+        draws: by label budget, how many choices of labelled scans its trainings learned from. Default: one.
+        groups: patient of each case, where one has several; patients are then what is drawn.
         seed: of the bootstrap.
     """
-    order = sorted(scores)
+    order, choices = sorted(scores), draws or {}
+    patients = np.arange(scores[order[0]].shape[1]) if groups is None else groups
+    intervals = {n: mean_interval(scores[n], patients).within(0, 1) for n in order}
     budgets = tuple(
-        Budget(n, float(np.nanmean(scores[n])), mean_interval(scores[n], seed), scores[n].shape[0], failures.get(n, 0)) for n in order
+        Budget(n, float(np.nanmean(scores[n])), intervals[n], len(scores[n]), failures.get(n, 0), choices.get(n, 1)) for n in order
     )
     nothing, cases = Interval(math.nan, math.nan), scores[order[0]].shape[1]
-    refusal = why_not(budgets, [scores[n] for n in order])
+    refusal = why_not(budgets, [scores[n] for n in order], patients)
     fitted = None if refusal else fit(order, [budget.mean for budget in budgets])
     if fitted is None:
         refusal = refusal or "No plateau could be fitted to these means."
         return Efficiency(budgets, None, refusal, math.nan, nothing, nothing, np.zeros((3, 0)), cases)
-    refits = resampled_fits(order, [scores[n] for n in order], seed)
+    refits = resampled_fits(order, [scores[n] for n in order], patients, seed)
     grid = np.geomspace(order[0], REACH * order[-1], 60)
     low, high = np.quantile([refit.dice(grid) for refit in refits], ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
     more = [believed(refit, order[-1]) for refit in refits]
@@ -160,16 +180,16 @@ def measure(scores: Mapping[int, Scores], failures: Mapping[int, int], seed: int
     return Efficiency(budgets, fitted, "", believed(fitted, order[-1]), middle(more), levels, np.stack([grid, low, high]), cases)
 
 
-def why_not(budgets: tuple[Budget, ...], scores: list[Scores]) -> str:
+def why_not(budgets: tuple[Budget, ...], scores: list[Scores], patients: Groups) -> str:
     """Why no curve is fitted: a sentence, or empty."""
     if len(budgets) < LEAST_BUDGETS:
         few = "1 label budget" if len(budgets) == 1 else f"{len(budgets)} label budgets"
         return f"No curve: {few}; a plateau needs at least {LEAST_BUDGETS}. Train with others, for instance half of the labels."
-    if scores[0].shape[1] < 2:
-        return "No curve: one test scan tells nothing of others."
+    if len(set(patients.tolist())) < 2:
+        return "No curve: one test scan (or patient) tells nothing of others."
     for at, (one, other) in enumerate(pairwise(budgets)):
         if other.mean < one.mean:
-            gain = mean_interval((means_along(scores[at + 1], 0) - means_along(scores[at], 0))[None])
+            gain = mean_interval((means_along(scores[at + 1], 0) - means_along(scores[at], 0))[None], patients)
             return (
                 f"No curve: the mean Dice falls from {one.mean:.3f} with {one.labels} labels to {other.mean:.3f} with {other.labels}; "
                 f"{WITHIN if gain.high >= 0 else BEYOND}. More seeds would tell."
@@ -205,10 +225,10 @@ def slopes(ratio: Values, a: float, b: float, c: float) -> Values:
     return np.stack([np.ones_like(ratio), -falling, b * falling * np.log(ratio)], axis=1)
 
 
-def resampled_fits(labels: list[int], scores: list[Scores], seed: int) -> list[Plateau]:
+def resampled_fits(labels: list[int], scores: list[Scores], patients: Groups, seed: int) -> list[Plateau]:
     """Plateaus of resampled means."""
     generator = np.random.default_rng(seed)
-    counts = draw_counts(generator, scores[0].shape[1])
+    counts = draw_counts(generator, patients)
     means = np.stack([resampled_means(each, counts, generator)[:REFITS] for each in scores], axis=1)  # (REFITS, budgets)
     fits = [fit(labels, row) for row in means if not np.isnan(row).any()]
     return [found for found in fits if found is not None]

@@ -84,14 +84,14 @@ def score_pair(pair: Pair, classes: tuple[str, ...]) -> CaseScore:
         raise DataError(f"{reference_name}: no voxel is labelled, so there is nothing to score. Leave the case out")
     if pair.prediction is None:
         spacing = _spacing(pair, reference, geometry)
-        return CaseScore(pair.id, tuple(map(_missing, scores(np.zeros_like(reference), reference, classes, spacing))))
+        return CaseScore(pair.id, tuple(map(_missing, scores(np.zeros_like(reference), reference, classes, spacing))), pair.group)
     prediction, prediction_geometry = read_label(pair.prediction)
     prediction_name = _name(pair.prediction, pair.id, "prediction")
     _check_values(prediction, prediction_name, classes)
     _check_shapes(prediction, prediction_name, reference, reference_name)
     _check_affines(prediction_geometry, prediction_name, geometry, reference_name)
     spacing = _spacing(pair, reference, geometry)
-    return CaseScore(pair.id, tuple(scores(prediction, reference, classes, spacing)))
+    return CaseScore(pair.id, tuple(scores(prediction, reference, classes, spacing)), pair.group)
 
 
 def _missing(score: ClassScore) -> ClassScore:

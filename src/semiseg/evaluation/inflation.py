@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semiseg.evaluation.bootstrap import Interval, mean_interval
+from semiseg.evaluation.intervals import Interval, mean_interval
 from semiseg.evaluation.results import Evaluation
-from semiseg.evaluation.statistics import refuse_other_cases, score_array
+from semiseg.evaluation.statistics import case_groups, refuse_other_cases, score_array
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Inflation:
     Attributes:
         last, selected: mean score of each.
         difference: selected less last.
-        interval: of the difference, over trainings and cases.
+        interval: of the difference, over trainings and cases; with one training, over cases alone.
         largest: of a single training.
         trainings: how many there are.
     """
@@ -45,12 +45,12 @@ def inflation(last: Sequence[Evaluation], selected: Sequence[Evaluation], metric
     """
     for one, other in zip(last, selected, strict=True):
         refuse_other_cases(one, other)
-    found = {}
+    found, groups = {}, case_groups(last)
     for name in last[0].compared():
         both = score_array([*last, *selected], name, metric)
         before, after = both[: len(last)], both[len(last) :]
         gains = after - before  # (T, N): each training with itself, so that seeds drop out
         per_training = np.nanmean(gains, axis=1)
         means = float(np.nanmean(before)), float(np.nanmean(after))
-        found[name] = Inflation(*means, float(np.nanmean(gains)), mean_interval(gains), float(per_training.max()), len(last))
+        found[name] = Inflation(*means, float(np.nanmean(gains)), mean_interval(gains, groups), float(per_training.max()), len(last))
     return found

@@ -25,6 +25,7 @@ class Pair:
         spacing: mm a voxel along each axis; None: as the files say, and unknown if they say nothing.
         label_map: value in the reference file -> class number or `IGNORE`, as in `Case`; a prediction holds class numbers.
         labeled_part: what of the reference counts.
+        group: patient of the case, as in `Case`.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Pair:
     spacing: tuple[float, ...] | None = None
     label_map: Mapping[int, int] = field(default_factory=dict)
     labeled_part: LabeledPart = WHOLE_LABEL
+    group: str = ""
 
 
 def match_pairs(predictions: Path, references: Path, allow_missing: bool = False) -> list[Pair]:

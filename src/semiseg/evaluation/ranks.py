@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, rankdata
 
-from semiseg.evaluation.bootstrap import Scores, draw_counts, means_along, resampled_means
+from semiseg.evaluation.bootstrap import draw_counts, resampled_means
+from semiseg.evaluation.intervals import Groups, Scores, means_along
 
 LEAST = 2
 """Methods below which there is no order."""
@@ -52,16 +53,22 @@ class Stability:
 
 
 def rank_stability(
-    scores: Mapping[str, Scores], by_seed: Mapping[str, Mapping[str, int]], lower_is_better: bool = False, seed: int = 0
+    scores: Mapping[str, Scores],
+    by_seed: Mapping[str, Mapping[str, int]],
+    lower_is_better: bool = False,
+    groups: Groups | None = None,
+    seed: int = 0,
 ) -> Stability:
     """How stable the order of methods is.
 
-    The bootstrap draws the same cases for all methods and the trainings of each on its own (see `mean_interval`).
+    The bootstrap draws the same cases for all methods and the trainings of each on its own (see `resampled_means`).
 
     Args:
         scores: (T, N) of each method, of the same cases in the same order.
         by_seed: of each method, the row of `scores` by the name of the seed.
         lower_is_better: the metric is a distance.
+        groups: patient of each case, where one has several; patients are then what is drawn.
+        seed: of the bootstrap.
 
     Raises:
         ValueError: fewer than two methods.
@@ -70,7 +77,7 @@ def rank_stability(
         raise ValueError("an order needs two methods")
     sign = 1 if lower_is_better else -1
     generator = np.random.default_rng(seed)
-    counts = draw_counts(generator, next(iter(scores.values())).shape[1])
+    counts = draw_counts(generator, np.arange(next(iter(scores.values())).shape[1]) if groups is None else groups)
     ranks = ranked(sign * np.stack([resampled_means(each, counts, generator) for each in scores.values()]))  # (M, resamples)
     overall = np.array([[np.nanmean(each)] for each in scores.values()])
     own = ranked(sign * overall)

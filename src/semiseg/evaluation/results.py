@@ -13,6 +13,7 @@ from typing import Any
 
 from semiseg.errors import DataError
 from semiseg.evaluation.metrics import ClassScore
+from semiseg.run_folder import replacing
 
 METRICS = ("dice", "jaccard", "hd95_voxel", "asd_voxel", "assd_voxel", "hd95_mm", "asd_mm", "assd_mm")
 DISTANCES = {"hd95": "HD95", "asd": "ASD", "assd": "ASSD"}
@@ -25,10 +26,11 @@ LISTED = 20
 
 @dataclass(frozen=True)
 class CaseScore:
-    """The scores of one case, in the order of the classes."""
+    """The scores of one case, in the order of the classes; `group` is its patient, or empty where that is the case itself or unknown."""
 
     id: str
     classes: tuple[ClassScore, ...]
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,12 @@ class Evaluation:
     provenance: Provenance | None = None
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """One flat row per case and class; what is undefined is nan."""
+        """One flat row per case and class, with the group of a case that has one; what is undefined is nan."""
         for case in self.cases:
+            group = {"group": case.group} if case.group else {}
             for score in case.classes:
                 values = asdict(score)
-                yield {"case": case.id, "class": values.pop("name"), **values}
+                yield {"case": case.id, **group, "class": values.pop("name"), **values}
 
     def compared(self) -> tuple[str, ...]:
         """What tables have a row for: each class, and the `MEAN` where there are several."""
@@ -127,16 +130,18 @@ class Evaluation:
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> Evaluation:
         """What `as_dict` gave."""
-        cases: dict[str, list[ClassScore]] = {}
+        cases: dict[tuple[str, str], list[ClassScore]] = {}
         for row in values["cases"]:
             score: dict[str, Any] = {key: math.nan if value is None else value for key, value in row.items()}
-            cases.setdefault(score.pop("case"), []).append(ClassScore(name=score.pop("class"), **score))
+            cases.setdefault((score.pop("case"), score.pop("group", "")), []).append(ClassScore(name=score.pop("class"), **score))
         source = Provenance(**values["provenance"]) if "provenance" in values else None
-        return Evaluation(tuple(values["classes"]), tuple(CaseScore(case, tuple(scores)) for case, scores in cases.items()), source)
+        found = tuple(CaseScore(case, tuple(scores), group) for (case, group), scores in cases.items())
+        return Evaluation(tuple(values["classes"]), found, source)
 
     def to_json(self, path: Path) -> None:
-        """`as_dict` as a file."""
-        path.write_text(json.dumps(self.as_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        """`as_dict` as a file, which is there when it is whole: that scores.json is there says that a run is finished."""
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(self.as_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
     @staticmethod
     def from_json(path: Path) -> Evaluation:
@@ -155,7 +160,8 @@ class Evaluation:
     def to_csv(self, path: Path) -> None:
         """One line per case and class, ending with the provenance where there is one; undefined numbers are empty."""
         source = asdict(self.provenance) if self.provenance else {}
-        columns = ["case", "class", *(f.name for f in fields(ClassScore) if f.name != "name"), *source]
+        group = ["group"] if any(case.group for case in self.cases) else []
+        columns = ["case", *group, "class", *(f.name for f in fields(ClassScore) if f.name != "name"), *source]
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()

@@ -1,4 +1,4 @@
-"""Is a difference real: spreads, bootstrap intervals and paired tests, over cases and over trainings."""
+"""Is a difference real: spreads, intervals and paired tests, over cases and over trainings."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 
 from semiseg.errors import DataError
-from semiseg.evaluation.bootstrap import Interval, Scores, difference_interval, mean_interval, means_along
-from semiseg.evaluation.results import Evaluation
+from semiseg.evaluation.intervals import Groups, Interval, Scores, difference_interval, mean_interval, means_along
+from semiseg.evaluation.results import MEAN, Evaluation, failed
 
 LOWER_IS_BETTER = ("hd95_voxel", "asd_voxel", "assd_voxel", "hd95_mm", "asd_mm", "assd_mm")
+SEVERAL = 2
+"""Trainings of a method below which nobody knows what another seed would change."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The mean of a metric, and what it varies with.
+    """The mean of a score of 0 to 1, and what it varies with.
 
     Attributes:
-        mean: over all defined scores.
-        interval: of the mean, over trainings and cases.
+        mean: over cases, each with its mean over trainings.
+        interval: of the mean, over trainings and cases; with one training, over cases alone.
         training_std: sample standard deviation over trainings of their means over cases; nan with one training.
         case_std: sample standard deviation over cases of their means over trainings; nan with one case.
         trainings, cases: how many there are.
@@ -45,11 +47,13 @@ class Paired:
 
     Attributes:
         difference: mean of ours less theirs.
-        interval: of the difference, over trainings and cases.
-        p: of Wilcoxon's signed-rank test over cases, two-sided.
+        interval: of the difference, over trainings and cases; over cases alone where a side has one training.
+        p: of Wilcoxon's signed-rank test over cases (patients), two-sided, given these trainings.
         p_holm: the same, corrected for the number of tests that were made together.
-        better, worse, equal: in how many cases ours is so.
-        left_out: cases without a score on one side.
+        better, worse, equal: in how many cases (patients) ours is so.
+        left_out: cases that are in no mean difference, since a side has no score there.
+        trainings: of ours and of theirs.
+        patients: whether several cases are of one patient, so that patients are tested, drawn and counted.
     """
 
     difference: float
@@ -60,11 +64,18 @@ class Paired:
     worse: int
     equal: int
     left_out: int
+    trainings: tuple[int, int] = (1, 1)
+    patients: bool = False
 
     @property
     def cases(self) -> int:
-        """Cases with a score on both sides."""
+        """Cases (patients) that are better, worse or equal."""
         return self.better + self.worse + self.equal
+
+    @property
+    def knows_seeds(self) -> bool:
+        """Whether both sides have trainings enough for the interval to count what seeds change."""
+        return min(self.trainings) >= SEVERAL
 
 
 def score_array(evaluations: Sequence[Evaluation], name: str, metric: str) -> Scores:
@@ -94,13 +105,21 @@ def refuse_other_cases(first: Evaluation, second: Evaluation) -> None:
         raise DataError(f"Runs that are compared must have the same classes; found {first.classes} and {second.classes}.")
 
 
-def spread(scores: Scores, seed: int = 0) -> Spread:
-    """Mean, interval, and the spreads over trainings and over cases, each on its own."""
+def case_groups(evaluations: Sequence[Evaluation]) -> Groups:
+    """(N,): the number of the patient of each case of the first evaluation; a case is its own where no evaluation says whose it is."""
+    known = {case.id: case.group for evaluation in evaluations for case in evaluation.cases if case.group}
+    numbers: dict[tuple[str, str], int] = {}
+    keys = [("group", known[case.id]) if case.id in known else ("case", case.id) for case in evaluations[0].cases]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
+def spread(scores: Scores, groups: Groups | None = None) -> Spread:
+    """Mean, interval, and the spreads over trainings and over cases, each on its own, of (T, N) scores."""
     defined = ~np.isnan(scores)
     per_training, per_case = means_along(scores, axis=1), means_along(scores, axis=0)
     return Spread(
-        mean=float(scores[defined].mean()) if defined.any() else math.nan,
-        interval=mean_interval(scores, seed),
+        mean=float(np.nanmean(per_case)) if defined.any() else math.nan,
+        interval=mean_interval(scores, groups).within(0, 1),
         training_std=_std(per_training),
         case_std=_std(per_case),
         trainings=scores.shape[0],
@@ -109,31 +128,69 @@ def spread(scores: Scores, seed: int = 0) -> Spread:
     )
 
 
-def paired(ours: Scores, theirs: Scores, lower_is_better: bool = False, seed: int = 0) -> Paired:
+def paired(
+    ours: Scores,
+    theirs: Scores,
+    lower_is_better: bool = False,
+    groups: Groups | None = None,
+    judged: tuple[Scores, Scores] | None = None,
+) -> Paired:
     """How (T, N) scores differ from (U, N) scores of the same cases.
 
     The test is over cases, each with its mean over trainings: cases are independent of each other, trainings on the same scans are not.
-    Cases without a score on one side are left out and counted.
+
+    Args:
+        ours, theirs: scores.
+        lower_is_better: the metric is a distance.
+        groups: patient of each case, where one has several: their mean differences are tested, since their scans are not independent.
+        judged: what is tested and counted instead of the scores; see `judged`.
     """
     first, second = means_along(ours, axis=0), means_along(theirs, axis=0)
     both = ~np.isnan(first - second)
-    differences = (first - second)[both]
-    gains = -differences if lower_is_better else differences
-    p = signed_rank_p(differences)
+    one, other = judged or (ours, theirs)
+    gains = (means_along(one, axis=0) - means_along(other, axis=0)) * (-1 if lower_is_better else 1)
+    numbers = np.arange(gains.size) if groups is None else groups
+    units = np.array([gains[(numbers == unit) & ~np.isnan(gains)].mean() for unit in np.unique(numbers[~np.isnan(gains)])])
+    p = signed_rank_p(units)
     return Paired(
-        difference=float(differences.mean()) if differences.size else math.nan,
-        interval=difference_interval(ours[:, both], theirs[:, both], seed),
+        difference=float((first - second)[both].mean()) if both.any() else math.nan,
+        interval=difference_interval(ours, theirs, groups),
         p=p,
         p_holm=p,
-        better=int((gains > 0).sum()),
-        worse=int((gains < 0).sum()),
-        equal=int((gains == 0).sum()),
+        better=int((units > 0).sum()),
+        worse=int((units < 0).sum()),
+        equal=int((units == 0).sum()),
         left_out=int((~both).sum()),
+        trainings=(len(ours), len(theirs)),
+        patients=len(np.unique(numbers)) < len(numbers),
     )
 
 
+def judged(evaluations: Sequence[Evaluation], name: str, metric: str, scores: Scores) -> Scores:
+    """(T, N) scores as they are tested and counted: what has none for a good or a bad reason is the best or the worst.
+
+    Who rightly leaves a class out that is not there has a Dice of 1 and no distance: 0. A failure has a Dice of 0, and as a distance
+    twice the largest of all, so that it differs by more than any two distances do. nan stays where a distance is unknown for want of a
+    spacing, and where no evaluation has a score and none failed.
+    """
+    largest = float(np.nanmax(scores)) if not np.isnan(scores).all() else 1.0
+    best, worst = (0.0, 2 * largest) if metric in LOWER_IS_BETTER else (1.0, 0.0)
+    ids, found = [case.id for case in evaluations[0].cases], scores.copy()
+    for row, evaluation in zip(found, evaluations, strict=True):
+        classes = {case.id: [score for score in case.classes if name in (MEAN, score.name)] for case in evaluation.cases}
+        for place in np.flatnonzero(np.isnan(row)):
+            those = classes[ids[place]]
+            if any(map(failed, those)):
+                row[place] = worst
+            elif all(score.status == "both empty" for score in those):
+                row[place] = best
+    nothing = np.isnan(scores).all(0) & (found == best).all(0)
+    found[:, nothing] = math.nan
+    return found
+
+
 def signed_rank_p(differences: NDArray[np.float64]) -> float:
-    """Wilcoxon's signed-rank test, two-sided, exact for up to 50 cases without ties; nan without cases.
+    """Wilcoxon's signed-rank test, two-sided, exact for up to 50 cases (or patients) without ties; nan without cases.
 
     As in Wilcoxon's paper, cases without a difference are left out of the test: they say nothing of a direction.
     """
@@ -160,21 +217,26 @@ def corrected(tests: Sequence[Paired]) -> list[Paired]:
     return [replace(test, p_holm=p) for test, p in zip(tests, holm([test.p for test in tests]), strict=True)]
 
 
-def compare_classes(ours: Sequence[Evaluation], theirs: Sequence[Evaluation], metric: str = "dice") -> dict[str, Paired]:
+def compare_classes(
+    ours: Sequence[Evaluation], theirs: Sequence[Evaluation], metric: str = "dice", names: Sequence[str] = ()
+) -> dict[str, Paired]:
     """Paired comparison of each class, and under `MEAN` of their mean where there are several. `p_holm` is not corrected yet.
 
     Args:
         ours, theirs: evaluations of one or more trainings of each method.
         metric: of METRICS.
+        names: of the classes, or `MEAN`. Default: all.
 
     Raises:
         DataError: they are not of the same cases and classes.
     """
     refuse_other_cases(ours[0], theirs[0])
-    lower, found = metric in LOWER_IS_BETTER, {}
-    for name in ours[0].compared():
-        together = score_array([*ours, *theirs], name, metric)
-        found[name] = paired(together[: len(ours)], together[len(ours) :], lower)
+    both = [*ours, *theirs]
+    groups, found, count = case_groups(both), {}, len(ours)
+    for name in names or ours[0].compared():
+        scores = score_array(both, name, metric)
+        tested = judged(both, name, metric, scores)
+        found[name] = paired(scores[:count], scores[count:], metric in LOWER_IS_BETTER, groups, (tested[:count], tested[count:]))
     return found
 
 

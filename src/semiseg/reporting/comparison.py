@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from semiseg.case import Case
 from semiseg.evaluation.results import Evaluation
 from semiseg.evaluation.statistics import refuse_other_cases
+from semiseg.reporting.bought import gain_lines
+from semiseg.reporting.contrasts import Contrast, contrasts
 from semiseg.reporting.course import course, health, warning
 from semiseg.reporting.distribution import case_distribution
 from semiseg.reporting.evidence import (
     ABOUT_SPREADS,
     ABOUT_TESTS,
-    Contrast,
     case_means,
     contrast_table,
-    contrasts,
-    gain_lines,
     provenance_remark,
     provenance_table,
     spread_table,
@@ -26,7 +25,7 @@ from semiseg.reporting.html import Picture, Report, Section
 from semiseg.reporting.pictures import Finished, Look, case_dice, pictures
 from semiseg.reporting.protocols import about_protocols, origin
 from semiseg.reporting.published import published
-from semiseg.reporting.ranking import budgets, ranks, selected
+from semiseg.reporting.ranking import budgets, pairs, ranks, selected
 from semiseg.reporting.runs import Group, training_names
 from semiseg.reporting.settings import environment, settings
 from semiseg.reporting.summary import summary
@@ -35,7 +34,7 @@ from semiseg.reporting.tables import score_table
 SHOWN = 6
 """Methods in a picture, at most."""
 MANY = 8
-"""Trainings above which the table of every training stands near the end of the page."""
+"""Trainings above which the tables of every training and every pair stand near the end of the page."""
 HOW_TO_READ = (
     "Dice and Jaccard: 1 is perfect. HD95 and ASD: 95th percentile and mean of the distances between the surfaces, 0 is perfect. "
     "Failures: scans where a class was missed altogether or found where there is none; "
@@ -80,6 +79,7 @@ def report(
     found = contrasts(groups)
     folders = {group.name: group.folder for group in groups}
     single = every_training(groups)
+    every_pair = pairs(groups)
     many = sum(len(group.trainings) for group in groups) > MANY
     parts = [
         *budgets(groups),
@@ -88,13 +88,14 @@ def report(
         *bought(groups, found),
         *ranks(groups),
         *differences(found),
+        *([] if many else every_pair),
         *selected(groups),
         *published(groups, beside),
         every_scan(groups),
         *([Section("Pictures", f"No pictures: {missing}.")] if missing else shown(groups, test, look)),
         course(folders),
         *health(groups),
-        *(single if many else []),
+        *((*every_pair, *single) if many else []),
         Section("Protocol", provenance_remark(groups), (("Where the scores come from.", provenance_table(groups)),)),
         settings(folders),
         environment(folders),

@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 
 from semiseg.evaluation.efficiency import REACH, Efficiency, measure
 from semiseg.evaluation.gain import PERCENT
-from semiseg.evaluation.statistics import refuse_other_cases, score_array
+from semiseg.evaluation.statistics import SEVERAL, case_groups, refuse_other_cases, score_array
 from semiseg.reporting.budget_figure import budget_figure
-from semiseg.reporting.evidence import failed_in, provenance_remark, provenance_table, span
+from semiseg.reporting.evidence import failed_in, over, provenance_remark, provenance_table, span
 from semiseg.reporting.html import Picture, Report, Section
 from semiseg.reporting.protocols import about_protocols, origin
 from semiseg.reporting.runs import Group, group_names, identity
 from semiseg.reporting.tables import Table
 
 ABOUT = (
-    f"Each point is the mean Dice over test scans and trainings with its {PERCENT} interval. Where a curve could be fitted it is "
-    "a - b n^-c for n labelled scans: an inverse power law that levels off at a. It is drawn solid where labels were tried, dashed up to "
-    f"{REACH:g} times as many, and nothing is said beyond. The band is the {PERCENT} interval of the curve: the fit repeated on resampled "
-    "scans and trainings; it is drawn where there is one curve."
+    f"Each point is the mean Dice over test scans and trainings with its {PERCENT} interval (of one training, over scans alone). Where a "
+    "curve could be fitted it is a - b n^-c for n labelled scans: an inverse power law that levels off at a. It is drawn solid where "
+    f"labels were tried, dashed up to {REACH:g} times as many, and nothing is said beyond. The band is the {PERCENT} interval of the "
+    "curve: the fit repeated on resampled scans and trainings; it is drawn where there is one curve."
 )
 
 WITH_BUDGET = ("data.labeled", "training.patch")
@@ -51,13 +51,14 @@ def efficiency(members: Sequence[Group]) -> Efficiency:
         scores[group.budget] = together[start : start + len(group.evaluations)]
         start += len(group.evaluations)
     failures = {group.budget: failed_in(group, name) for group in members}
-    return measure(scores, failures)
+    draws = {group.budget: len({run.data.draw for run in group.runs}) for group in members}
+    return measure(scores, failures, draws, case_groups(every))
 
 
 def budget_table(curves: Mapping[str, Efficiency]) -> Table:
     """What was measured at each budget."""
     rows = [
-        (name, str(b.labels), str(b.trainings), f"{b.mean:.3f}", span(b.interval), str(b.failures))
+        (name, str(b.labels), str(b.trainings), f"{b.mean:.3f}", over(span(b.interval), b.trainings >= SEVERAL), str(b.failures))
         for name, curve in curves.items()
         for b in curve.budgets
     ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from statistics import fmean
 
-from semiseg.evaluation.bootstrap import Interval
-from semiseg.evaluation.gain import PERCENT, in_words, verdict
+from semiseg.evaluation.gain import PERCENT
+from semiseg.evaluation.intervals import Interval
 from semiseg.evaluation.results import MEAN, failed
-from semiseg.evaluation.statistics import Paired, compare_classes, corrected, score_array, spread
+from semiseg.evaluation.statistics import Paired, Spread, case_groups, score_array, spread
+from semiseg.reporting.contrasts import Contrast
 from semiseg.reporting.runs import Group, training_names
 from semiseg.reporting.tables import Table
 
@@ -28,43 +29,20 @@ ORIGIN = {
 }
 """Columns of the table of origins."""
 ABOUT_SPREADS = (
-    f"The {PERCENT} interval is a bootstrap over test scans, and over trainings where there are several. The spread over trainings says "
-    "how much another seed changes the mean; that over scans, how much scans differ."
+    f"The {PERCENT} interval (of t) counts what test scans and what trainings vary by. Of one training it is over scans alone, and says "
+    "nothing of other seeds. The spread over trainings says how much another seed changes the mean; that over scans, how much scans differ."
+)
+ABOUT_P = (
+    "p is of Wilcoxon's signed-rank test over scans, two-sided, each scan with its mean over trainings; p (Holm) is corrected for all rows "
+    "of the table. p speaks of other test scans given these trainings, and not of other seeds."
 )
 ABOUT_TESTS = (
-    "Each row compares two methods on the same test scans. p is of Wilcoxon's signed-rank test over scans, two-sided, each scan with its "
-    "mean over trainings; p (Holm) is corrected for all rows of this table. Where the interval includes 0, the data show no difference. "
-    "With one training of each, what another seed would change is not in these numbers; with several, it is in the interval and not in p. "
-    "Failures: of the method / of the other, scans where the class was missed or found where there is none."
+    f"Each row compares two methods on the same test scans. {ABOUT_P} The interval speaks of both where each side has several trainings; "
+    "with one it is over scans alone, and another seed may reverse the difference. Where it includes 0, the data show no difference. Left "
+    "out: scans without a score on a side, which are in no mean; where one side alone failed there, or rightly found nothing, they count "
+    "as better or worse. Of patients with several scans, patients are drawn, tested and counted, each by the mean of its scans. Failures: "
+    "of the method / of the other, scans where the class was missed or found where there is none."
 )
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """A group against its control, by class and under `MEAN`."""
-
-    group: Group
-    control: Group
-    classes: dict[str, Paired]
-
-    @property
-    def overall(self) -> Paired:
-        """Of the mean over classes, or of the only class."""
-        return self.classes.get(MEAN) or next(iter(self.classes.values()))
-
-
-def contrasts(groups: Sequence[Group], metric: str = "dice") -> list[Contrast]:
-    """Each group against the first one of its label budget, which is the control if there is one; tests corrected together."""
-    pairs = [(group, control_of(group, groups)) for group in groups]
-    found = [(group, control, compare_classes(group.evaluations, control.evaluations, metric)) for group, control in pairs if control]
-    tests = iter(corrected([paired for _, _, classes in found for paired in classes.values()]))
-    return [Contrast(group, control, {name: next(tests) for name in classes}) for group, control, classes in found]
-
-
-def control_of(group: Group, groups: Sequence[Group]) -> Group | None:
-    """The first group of the same label budget, unless that is the group itself."""
-    first = next(other for other in groups if other.budget == group.budget)
-    return None if first is group else first
 
 
 def spread_table(groups: Sequence[Group]) -> Table:
@@ -72,12 +50,17 @@ def spread_table(groups: Sequence[Group]) -> Table:
     rows = []
     for group in groups:
         for name in group.evaluations[0].compared():
-            found = spread(score_array(group.evaluations, name, "dice"))
+            found = group_spread(group, name)
             spreads = (number(found.training_std), number(found.case_std))
-            cells = (f"{found.mean:.3f}", span(found.interval), *spreads, str(failed_in(group, name)))
+            cells = (f"{found.mean:.3f}", over(span(found.interval), found.trainings > 1), *spreads, str(failed_in(group, name)))
             rows.append((group.name, name, str(found.trainings), *cells))
     head = ("Method", "Class", "Trainings", "Dice", f"{PERCENT} interval", "Spread over trainings", "Spread over scans", "Failures")
     return Table(head, tuple(rows), keys=2)
+
+
+def group_spread(group: Group, name: str) -> Spread:
+    """Dice of one class, or of `MEAN`."""
+    return spread(score_array(group.evaluations, name, "dice"), case_groups(group.evaluations))
 
 
 def contrast_table(found: Sequence[Contrast], metric: str = "Dice") -> Table:
@@ -87,7 +70,7 @@ def contrast_table(found: Sequence[Contrast], metric: str = "Dice") -> Table:
         for contrast in found
         for name, paired in contrast.classes.items()
     ]
-    counts = ("Better", "Worse", "Equal", "Failures")
+    counts = ("Better", "Worse", "Equal", "Left out", "Failures")
     head = ("Method", "Against", "Class", f"{metric} difference", f"{PERCENT} interval", "p", "p (Holm)", *counts)
     return Table(head, tuple(rows), keys=3)
 
@@ -105,13 +88,19 @@ def failed_in(group: Group, name: str) -> int:
 
 def paired_cells(paired: Paired) -> tuple[str, ...]:
     """One comparison as cells."""
-    counts = (str(paired.better), str(paired.worse), str(paired.equal))
-    return f"{paired.difference:+.3f}", span(paired.interval, "+.3f"), chance(paired.p), chance(paired.p_holm), *counts
+    interval = over(span(paired.interval, "+.3f"), paired.knows_seeds)
+    counts = (str(paired.better), str(paired.worse), str(paired.equal), str(paired.left_out))
+    return f"{paired.difference:+.3f}", interval, chance(paired.p), chance(paired.p_holm), *counts
 
 
 def span(interval: Interval, form: str = ".3f") -> str:
     """An interval as text."""
     return "–" if math.isnan(interval.low) else f"{interval.low:{form}} to {interval.high:{form}}"
+
+
+def over(interval: str, knows_seeds: bool) -> str:
+    """An interval as a cell that names what it leaves out."""
+    return interval if knows_seeds or interval == "–" else f"{interval} (scans alone)"
 
 
 def number(value: float) -> str:
@@ -166,24 +155,3 @@ def provenance_remark(groups: Sequence[Group]) -> str:
     if len({source.data for source in sources if source}) > 1:
         return "The runs were made on different data (their fingerprints differ): differences between methods may be differences of data."
     return "Data: a fingerprint of the ids and sizes of all files; equal where runs were made on the same ones."
-
-
-def gain_lines(groups: Sequence[Group], found: Sequence[Contrast]) -> list[str]:
-    """What the unlabelled scans bought: each method against the supervised one of its budget, runs that have a control beside them against
-    that, and of the others how to find out.
-    """
-    lines = []
-    for group in groups:
-        if not group.uses_unlabeled:
-            continue
-        contrast = next((each for each in found if each.group is group and not each.control.uses_unlabeled), None)
-        if contrast is not None:
-            lines.append(f"{group.name}: {verdict(contrast.overall)}: {in_words(contrast.overall)}, against {contrast.control.name}.")
-            continue
-        for name, (folder, _) in zip(training_names(group), group.trainings, strict=True):
-            gain = folder.read_json("gain.json")
-            if gain is not None:
-                lines.append(f"{name}: {gain['sentence']}")
-            elif control_of(group, groups) is None:
-                lines.append(f"{name}: not known; train its control with `semiseg train --resume {folder.path} --control`.")
-    return lines

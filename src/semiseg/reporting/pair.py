@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from semiseg.case import Array, Case
+from semiseg.errors import DataError
 from semiseg.evaluation.gain import in_words
-from semiseg.evaluation.results import MEAN
-from semiseg.evaluation.statistics import compare_classes, corrected
-from semiseg.reporting.evidence import ABOUT_TESTS, Contrast, contrast_table, provenance_remark, provenance_table
+from semiseg.evaluation.statistics import SEVERAL, compare_classes, corrected
+from semiseg.reporting.contrasts import Contrast, unequal
+from semiseg.reporting.evidence import ABOUT_TESTS, case_means, contrast_table, provenance_remark, provenance_table
 from semiseg.reporting.figures import slices_figure
 from semiseg.reporting.html import Picture, Report, Section
 from semiseg.reporting.pictures import Finished, read_example
-from semiseg.reporting.protocols import about_protocols, origin
-from semiseg.reporting.runs import Group, Training, group_names
+from semiseg.reporting.protocols import about_protocols, kind, origin
+from semiseg.reporting.runs import Group, Training, group_names, grouped
 from semiseg.reporting.settings import environment, settings
 from semiseg.reporting.tables import Table
 
@@ -26,12 +26,25 @@ SHOWN = 2
 """Scans shown for each side."""
 
 
-def pair_groups(first: Training, second: Training) -> tuple[Group, Group]:
-    """The two runs under names that tell them apart."""
-    names = group_names([first[0], second[0]])
-    if names[0] == names[1]:
-        names = [f"{name} ({training[0].path.name})" for name, training in zip(names, (first, second), strict=True)]
-    return Group(names[0], (first,)), Group(names[1], (second,))
+def pair_groups(trainings: Sequence[Training]) -> tuple[Group, Group]:
+    """Two runs, or several of each of two methods, as groups under names that tell them apart; the first is that of the first training.
+
+    Raises:
+        DataError: more than two runs that are not of two groups, each of trainings that differ in seed, label draw or fold alone.
+    """
+    if len(trainings) == 2:
+        first, second = trainings
+        names = group_names([first[0], second[0]])
+        if names[0] == names[1]:
+            names = [f"{name} ({training[0].path.name})" for name, training in zip(names, trainings, strict=True)]
+        return Group(names[0], (first,)), Group(names[1], (second,))
+    groups = sorted(grouped(trainings), key=lambda group: trainings.index(group.trainings[0]))
+    if len(groups) != 2:
+        raise DataError(
+            f"compare takes two runs, or trainings of two methods that differ in seed, label draw and fold alone; these are "
+            f"{len(trainings)} of {len(groups)}: {', '.join(group.name for group in groups)}. `semiseg report` takes any number."
+        )
+    return groups[0], groups[1]
 
 
 def contrast(group: Group, control: Group, metric: str) -> Contrast:
@@ -50,7 +63,7 @@ def pair_report(group: Group, control: Group, test: Sequence[Case], missing: str
     """The page.
 
     Args:
-        group, control: one training each; differences are of the first less the second.
+        group, control: differences are of the first less the second.
         test: the scored cases, whose scans and labels are shown.
         missing: why there are no scans to show, instead of `test`.
 
@@ -68,19 +81,30 @@ def pair_report(group: Group, control: Group, test: Sequence[Case], missing: str
         settings(folders),
         environment(folders),
     )
-    said = f"{group.name} less {control.name}: {in_words(contrast(group, control, 'dice').overall)}; one training of each."
+    said = f"{group.name} less {control.name}: {in_words(contrast(group, control, 'dice').overall)}; {limits(group, control)}."
     return Report(f"{group.name} against {control.name}", said, about_protocols(groups), parts, origin(groups))
+
+
+def limits(group: Group, control: Group) -> str:
+    """What the trainings allow to say of the methods: a phrase."""
+    ours, theirs = len(group.evaluations), len(control.evaluations)
+    trainings = "one training of each" if ours == theirs == 1 else f"means over {ours} and {theirs} trainings"
+    others = [*unequal(group, control), *([f"protocol {kind(group)} / {kind(control)}"] if kind(group) != kind(control) else [])]
+    reversible = ", and another seed may reverse it" if min(ours, theirs) < SEVERAL else ""
+    return f"{trainings}{reversible}" + (f"; their settings differ: {'; '.join(others)}" if others else "")
 
 
 def most_different(group: Group, control: Group, test: Sequence[Case]) -> Section:
     """The scans where each side is ahead by most, cut where the two predictions differ most."""
-    ours, theirs = (each.evaluations[0].values(MEAN, "dice") for each in (group, control))
-    gains = {case: ours[case] - theirs[case] for case in ours if not math.isnan(ours[case] - theirs[case])}
+    ours, theirs = case_means(group), case_means(control)
+    shown_of = [{case.id for case in each.trainings[0][1].cases} for each in (group, control)]
+    gains = {case: ours[case] - theirs[case] for case in ours if case in theirs and all(case in scored for scored in shown_of)}
     order = sorted(gains, key=lambda case: (-gains[case], case))
     chosen = [case for case in order[:SHOWN] if gains[case] > 0] + [case for case in order[::-1][:SHOWN] if gains[case] < 0]
     cases, runs = {case.id: case for case in test}, {each.name: each.trainings[0] for each in (group, control)}
     shown = tuple(picture(cases[case], runs, gains[case]) for case in chosen)
     text = "Each row is the slice on which the two predictions differ in most voxels." if shown else "The two agree in every scan's Dice."
+    text += " Scans are chosen by the mean over trainings; of several trainings the first is shown." if len(group.trainings) > 1 else ""
     return Section("Where they differ most", text, (), shown)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from semiseg.reporting.runs import Group
@@ -23,7 +22,7 @@ UNKNOWN = "not said by the score files"
 def about_protocols(groups: Sequence[Group]) -> str:
     """A sentence on each protocol of the runs."""
     said = protocols(groups)
-    kinds = dict.fromkeys(re.sub(r", fold .*", "", name) for name in said)
+    kinds = dict.fromkeys(map(without_fold, said))
     if list(kinds) == [UNKNOWN]:
         return "Protocol: not recorded for any run (see Protocol below)."
     told = [f"Protocol “{kind}”: {MEANINGS.get(kind, 'see the documentation of the runs')}." for kind in kinds if kind != UNKNOWN]
@@ -31,7 +30,7 @@ def about_protocols(groups: Sequence[Group]) -> str:
     folds = sorted({name.rpartition("fold ")[2] for name in said if "fold " in name})
     told += [f"Cross-validation, folds {', '.join(folds)}: each scan is tested by the run that did not train on it."] if folds else []
     if len(kinds.keys() - {UNKNOWN}) > 1:
-        told.append("These runs are of different protocols and must not be ranked against each other.")
+        told.append("These runs are of different protocols, which must not be ranked against each other.")
     return " ".join(told)
 
 
@@ -39,6 +38,16 @@ def protocols(groups: Sequence[Group]) -> list[str]:
     """What the score files say, each once."""
     sources = [evaluation.provenance for group in groups for _, evaluation in group.trainings]
     return list(dict.fromkeys(source.protocol if source else UNKNOWN for source in sources))
+
+
+def kind(group: Group) -> str:
+    """The protocol of a group, without its folds. Groups of different protocols are neither ranked nor tested against each other."""
+    return "; ".join(dict.fromkeys(map(without_fold, protocols([group]))))
+
+
+def without_fold(protocol: str) -> str:
+    """As `MEANINGS` names it."""
+    return protocol.partition(", fold ")[0]
 
 
 def origin(groups: Sequence[Group]) -> dict[str, str]:

@@ -10,10 +10,12 @@ from semiseg.evaluation.gain import PERCENT
 from semiseg.evaluation.inflation import inflation
 from semiseg.evaluation.ranks import LEAST, Stability, rank_stability
 from semiseg.evaluation.results import MEAN, Evaluation
-from semiseg.evaluation.statistics import score_array
+from semiseg.evaluation.statistics import SEVERAL, case_groups, score_array
+from semiseg.reporting.contrasts import every_pair, fields
 from semiseg.reporting.curve import budget_picture, curves_of, efficiency
-from semiseg.reporting.evidence import failed_in, number, span
+from semiseg.reporting.evidence import ABOUT_P, failed_in, number, over, paired_cells, span
 from semiseg.reporting.html import Section
+from semiseg.reporting.protocols import kind
 from semiseg.reporting.runs import Group, pooled
 from semiseg.reporting.tables import Table
 
@@ -31,6 +33,9 @@ ABOUT_INFLATION = (
     "protocol. Where those are the test scans, the difference is what choosing on them adds, and no new scan will give it back."
 )
 
+ABOUT_PAIRS = f"{ABOUT_P} The interval speaks of both where each side has several trainings."
+PAIR_HEAD = ("Method", "Against", "Difference", f"{PERCENT} interval", "p", "p (Holm)", "Better", "Worse", "Equal", "Left out")
+ONE_SEED = "Some methods have one training: what another seed would change is not in this order, and may reverse it."
 SELECTED = "scores-selected.json"
 
 
@@ -46,21 +51,35 @@ def budgets(groups: Sequence[Group]) -> tuple[Section, ...]:
         rows.append((name, *(cells.get(column, "–") for column in columns)))
     table = Table(("Method", *(f"{column} labelled" for column in columns)), tuple(rows))
     told = tuple(f"{name}: {curve.sentence()}" for name, curve in curves.items() if curve.plateau is not None)
-    caption = f"Mean Dice and its {PERCENT} interval by number of labelled patients."
+    caption = f"Mean Dice and its {PERCENT} interval by number of labelled patients; of one training it is over scans alone."
     return (Section("Label budgets", ABOUT_FITS if told else "", ((caption, table),), (budget_picture(curves),), told),)
 
 
 def ranks(groups: Sequence[Group]) -> tuple[Section, ...]:
     """The order of the methods of each label budget, and how stable it is; nothing where no budget has two."""
-    tables = []
-    for budget in sorted({group.budget for group in groups}):
-        members = [group for group in groups if group.budget == budget]
-        if len(members) >= LEAST:
-            tables.append(rank_table(budget, members))
+    tables = [rank_table(members, where) for where, members in named_fields(groups) if len(members) >= LEAST]
     return (Section("Order of the methods", ABOUT_RANKS, tuple(tables)),) if tables else ()
 
 
-def rank_table(budget: int, members: Sequence[Group]) -> tuple[str, Table]:
+def named_fields(groups: Sequence[Group]) -> list[tuple[str, list[Group]]]:
+    """Groups that may be ranked against each other, under the start of a caption: the budget, and the protocol if there are several."""
+    several = len({kind(group) for group in groups}) > 1
+    return [
+        (f"With {field[0].budget} labelled patients" + (f" under “{kind(field[0])}”" if several else ""), field) for field in fields(groups)
+    ]
+
+
+def pairs(groups: Sequence[Group]) -> tuple[Section, ...]:
+    """Each method against each other one of its label budget; nothing where no budget has more than two, which are compared elsewhere."""
+    tables = []
+    for where, members in named_fields(groups):
+        if len(members) > LEAST:
+            rows = [(one.group.name, one.control.name, *paired_cells(one.overall)) for one in every_pair(members)]
+            tables.append((f"{where}: Dice of the first less that of the other, mean over classes.", Table(PAIR_HEAD, tuple(rows), keys=2)))
+    return (Section("Every pair", ABOUT_PAIRS, tuple(tables)),) if tables else ()
+
+
+def rank_table(members: Sequence[Group], where: str) -> tuple[str, Table]:
     """Caption and table of one label budget, the best method first."""
     found, rows = stability(members), []
     for name, place in sorted(found.places.items(), key=lambda item: item[1].rank):
@@ -68,19 +87,23 @@ def rank_table(budget: int, members: Sequence[Group]) -> tuple[str, Table]:
         rows.append(
             (name, f"{place.rank:g}", f"{place.mean:.3f}", f"{place.first:.0%}", f"{place.best:g} to {place.worst:g}", str(failures))
         )
-    agreed = "" if math.isnan(found.tau) else f" Kendall's tau between {found.seeds} seeds: {found.tau:.2f}."
-    caption = f"With {budget} labelled patients, by mean Dice.{agreed}"
+    several = len({run.data.draw for group in members for run in group.runs}) > 1
+    kinds = "seeds, each with its label draw" if several else "seeds"
+    agreed = "" if math.isnan(found.tau) else f" Kendall's tau between {found.seeds} {kinds}: {found.tau:.2f}."
+    lonely = "" if all(len(group.evaluations) >= SEVERAL for group in members) else f" {ONE_SEED}"
+    caption = f"{where}, by mean Dice.{agreed}{lonely}"
     return caption, Table(("Method", "Rank", "Dice", "First", "Ranks", "Failures"), tuple(rows))
 
 
 def stability(members: Sequence[Group]) -> Stability:
     """The order of the methods of one label budget, by the Dice of the mean over classes."""
-    name = members[0].evaluations[0].compared()[-1]
-    together, start, scores = score_array([e for group in members for e in group.evaluations], name, "dice"), 0, {}
+    name, every = members[0].evaluations[0].compared()[-1], [evaluation for group in members for evaluation in group.evaluations]
+    together, start, scores = score_array(every, name, "dice"), 0, {}
     for group in members:
         scores[group.name] = together[start : start + len(group.evaluations)]
         start += len(group.evaluations)
-    return rank_stability(scores, {group.name: {seed: row for row, seed in enumerate(group.by_seed)} for group in members})
+    by_seed = {group.name: {seed: row for row, seed in enumerate(group.by_seed)} for group in members}
+    return rank_stability(scores, by_seed, groups=case_groups(every))
 
 
 def selected(groups: Sequence[Group]) -> tuple[Section, ...]:
@@ -92,7 +115,8 @@ def selected(groups: Sequence[Group]) -> tuple[Section, ...]:
             continue
         how = "; ".join(dict.fromkeys(each.provenance.protocol if each.provenance else "–" for each in best))
         for name, found in inflation(last, best).items():
-            cells = (f"{found.last:.3f}", f"{found.selected:.3f}", f"{found.difference:+.3f}", span(found.interval, "+.3f"))
+            interval = over(span(found.interval, "+.3f"), found.trainings >= SEVERAL)
+            cells = (f"{found.last:.3f}", f"{found.selected:.3f}", f"{found.difference:+.3f}", interval)
             rows.append((group.name, name, how, str(found.trainings), *cells, number(found.largest)))
     head = ("Method", "Class", "Protocol", "Trainings", "Last", "Selected", "Difference", f"{PERCENT} interval", "Largest")
     if not rows:

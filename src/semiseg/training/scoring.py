@@ -40,7 +40,7 @@ def score_test_cases(
         prediction = predictor.predict(case.images, case.spacing)
         write_label(mask, prediction.labels, prediction.geometry)
         if case.label is not None:
-            pairs.append(Pair(case.id, mask, case.label, case.spacing, case.label_map, case.labeled_part))
+            pairs.append(Pair(case.id, mask, case.label, case.spacing, case.label_map, case.labeled_part, case.group))
         if progress is not None:
             progress(len(pairs), len(cases))
     evaluation = replace(evaluate(pairs, predictor.run.data.classes), provenance=source)
