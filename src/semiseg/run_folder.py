@@ -74,8 +74,8 @@ class RunFolder:
         return self.path / "predictions"
 
     @staticmethod
-    def create(path: Path, run: Run, split: Mapping[str, Sequence[str]] | None = None) -> RunFolder:
-        """A new run folder that holds the resolved run and which cases are for what. run.yaml comes last: where it is, all is.
+    def create(path: Path, run: Run, split: Mapping[str, Sequence[str]] | None = None, plan: Mapping[str, Any] | None = None) -> RunFolder:
+        """A new run folder: the resolved run, which cases are for what, and why the run is so. run.yaml comes last: where it is, all is.
 
         Raises:
             RunFolderError: the folder exists and is not empty.
@@ -83,8 +83,9 @@ class RunFolder:
         refuse_existing(path)
         folder = RunFolder(path)
         folder.write_json("environment.json", environment())
-        if split is not None:
-            folder.write_json("split.json", split)
+        for name, known in (("split.json", split), ("plan.json", plan)):
+            if known is not None:
+                folder.write_json(name, known)
         folder.write_text("run.yaml", run.to_yaml())
         return folder
 

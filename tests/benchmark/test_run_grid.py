@@ -15,18 +15,22 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
 from semiseg.benchmark.executor import LocalProcesses, Result, cores, make_executor
+from semiseg.benchmark.grid import read_grids, unrolled
 from semiseg.benchmark.process import last_words
 from semiseg.benchmark.run import run_grid
 from semiseg.benchmark.state import State
 from semiseg.benchmark.training import Training
 from semiseg.benchmark.worker import alone, clear_leftovers
+from semiseg.cli import app
 from semiseg.config import make_run
 from semiseg.data.phantom import write_phantom
 from semiseg.errors import RunFolderError
 from semiseg.evaluation.results import METRICS
 
+CLI = CliRunner()
 STEPS = 12
 TINY = {
     "network": {"width": 4},
@@ -96,6 +100,28 @@ def test_a_second_call_goes_on_with_what_is_not_finished(tmp_path: Path) -> None
     assert executor.started == ["bcp"]
     assert state.entries["P/bcp-2-d0-s0"].attempts == 2
     assert state.named("finished") == ["P/cml-2-d0-s0", "P/bcp-2-d0-s0"]
+
+
+def test_what_failed_in_an_earlier_call_is_shown_as_failed_until_it_is_tried_again(tmp_path: Path) -> None:
+    grid, out = grid_file(tmp_path), tmp_path / "out"
+    (training,) = unrolled(read_grids(grid))
+    state = State(out, [training])
+    assert state.named("waiting")
+    for status, error in (("running", ""), ("failed", "no room on the disk")):
+        state.set(training.name, status, error)  # type: ignore[arg-type]
+    assert State(out, [training]).named("failed") == [training.name]
+    for option in ("--results", "--check"):
+        told = CLI.invoke(app, ["benchmark", str(grid), "--out", str(out), option])
+        assert (told.exit_code, "supervised-2-d0-s0: failed" in told.stdout) == (1, True)
+    executor = Scripted(out, {})
+    again = run_grid([training], {training.name: training.run()}, out, executor, show=False)
+    assert (executor.started, again.named("finished")) == (["supervised"], [training.name])
+
+
+def test_what_was_at_work_when_its_grid_was_killed_has_stopped(tmp_path: Path) -> None:
+    state = State(tmp_path, [cell("cml"), cell("bcp")])
+    state.set(cell("cml").name, "running")
+    assert [entry.status for entry in State(tmp_path, [cell("cml"), cell("bcp")]).entries.values()] == ["stopped", "waiting"]
 
 
 def test_when_the_time_is_over_workers_are_asked_to_stop_and_nothing_new_begins(tmp_path: Path) -> None:

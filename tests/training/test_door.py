@@ -48,6 +48,8 @@ def test_a_sealed_case_has_a_name_and_nothing_to_read() -> None:
         replace(sealed, id="mine")  # a copy would have to read it
     with pytest.raises(SealedError):
         sealed.unlabeled()
+    with pytest.raises(SealedError):
+        vars(sealed)
 
 
 def test_the_door_opens_when_the_weights_are_saved(tmp_path: Path) -> None:

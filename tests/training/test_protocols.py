@@ -69,6 +69,7 @@ def test_paper_keeps_the_best_look_at_the_test_scans_and_every_file_says_so(tmp_
     train(tiny_dataset(), [TINY, PAPER, {"method": "cml"}], out=tmp_path / "run", progress=False)
     rows = looks_of(tmp_path / "run")
     assert [(row["stage"], row["step"]) for row in rows] == [("self-train", "4"), ("self-train", "6")]  # 2 steps of pre-training, no look
+    assert {row["looked_at"] for row in rows} == {"test"}
     scores = {name: Evaluation.from_json(tmp_path / "run" / f"scores{name}.json") for name in ("", "-selected")}
     protocols = [scores[name].provenance.protocol for name in scores]  # type: ignore[union-attr]
     assert protocols == ["paper: last step", "paper: selected on test"]
@@ -123,7 +124,7 @@ def test_sealed_validation_comes_out_of_the_labelled_budget(tmp_path: Path) -> N
     assert done.selected.provenance is not None
     assert done.selected.provenance.protocol == "sealed, selected on validation"
     assert done.selected.provenance.labeled == 3  # labels that the run used, to learn from or to choose by
-    assert [row["step"] for row in looks_of(tmp_path / "run")] == ["3", "6"]
+    assert [(row["step"], row["looked_at"]) for row in looks_of(tmp_path / "run")] == [("3", "validation"), ("6", "validation")]
 
 
 def test_folds_are_named_and_leave_the_fingerprint_alone() -> None:

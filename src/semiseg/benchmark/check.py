@@ -11,8 +11,8 @@ from semiseg.data.dataset import Dataset
 from semiseg.data.folder import open_folder
 from semiseg.errors import DataError, SemisegError, SettingsError
 from semiseg.run_folder import RunFolder
+from semiseg.training.asked import refuse_another_request
 from semiseg.training.job import learns_from_unlabeled, sealed_split
-from semiseg.training.train import refuse_other_settings
 
 Problem = tuple[str, str]
 """(what is wrong, which training it was found in)."""
@@ -56,7 +56,7 @@ def problems_on(dataset: Dataset, training: Training, run: Run, out: Path) -> li
             raise DataError(f"{training.data}: no test case has a label, so there is nothing to score.")
         folder = RunFolder(out / training.name)
         if (folder.path / "run.yaml").is_file():
-            refuse_other_settings(folder.run(), training.values(), folder)
+            refuse_another_request(folder, training.values())
     except SemisegError as error:
         return [(str(error), training.label)]
     return []

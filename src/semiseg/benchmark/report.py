@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from semiseg.benchmark.results import LAST, Row, as_json, read_scores, rows_of, table, write_tidy
+from semiseg.benchmark.results import LAST, Row, as_json, read_scores, rows_of, table, whole, write_tidy
 from semiseg.benchmark.state import State
 from semiseg.benchmark.training import Training
 from semiseg.case import Case
@@ -29,28 +29,31 @@ WARNING = "selected on test"
 def write_results(name: str, trainings: Sequence[Training], state: State, out: Path) -> list[Path]:
     """Write everything that the finished trainings give. Returns the files that a person opens."""
     scores = read_scores(trainings, out)
-    rows = rows_of(scores)
     write_tidy(scores, out / "results.csv")
+    complete, left_out = whole(scores)
+    rows = rows_of(complete)
     with replacing(out / "results.json") as temporary:
-        temporary.write_text(json.dumps(summary(name, rows, state), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    (out / "results.md").write_text(markdown(name, rows, state), encoding="utf-8")
+        temporary.write_text(json.dumps(summary(name, rows, state, left_out), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    (out / "results.md").write_text(markdown(name, rows, state, left_out), encoding="utf-8")
     return [out / "results.md", *pages(name, rows, out)]
 
 
-def summary(name: str, rows: Sequence[Row], state: State) -> dict[str, Any]:
-    """results.json: rows, and every training that is not finished with its errors."""
+def summary(name: str, rows: Sequence[Row], state: State, left_out: Sequence[str] = ()) -> dict[str, Any]:
+    """results.json: rows, what they leave out, and every training with its errors."""
     entries = {run: {"status": entry.status, "attempts": entry.attempts, "errors": entry.errors} for run, entry in state.entries.items()}
-    return {"name": name, "trainings": entries, "rows": as_json(rows)}
+    return {"name": name, "trainings": entries, "rows": as_json(rows), "left_out": list(left_out)}
 
 
-def markdown(name: str, rows: Sequence[Row], state: State) -> str:
-    """results.md: a table for each data set, what it comes from, and what is missing."""
+def markdown(name: str, rows: Sequence[Row], state: State, left_out: Sequence[str] = ()) -> str:
+    """results.md: a table for each data set, what it comes from, what it leaves out, and what is missing."""
     parts = [f"# {name}"]
     for data in dict.fromkeys(row.data for row in rows):
         own = [row for row in rows if row.data == data]
         parts += [f"## {data}", origin(own), table(own).markdown().rstrip()]
     if rows:
         parts.append(HOW_TO_READ)
+    if left_out:
+        parts.append("Not in the tables, since folds are missing (results.csv has what is there): " + "; ".join(left_out) + ".")
     return "\n\n".join([*parts, *missing(state)]) + "\n"
 
 

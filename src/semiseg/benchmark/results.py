@@ -74,6 +74,21 @@ def read_scores(trainings: Sequence[Training], out: Path) -> list[Scored]:
     ]
 
 
+def whole(scores: Sequence[Scored]) -> tuple[list[Scored], list[str]]:
+    """The scores that averages may take, and a line on each cross-validation that they may not, since it is not over all cases yet."""
+    folds: dict[tuple[str, str], set[str]] = {}
+    for one in scores:
+        folds.setdefault(_validation(one), set()).add(one.training.fold or "1/1")
+    wanted = {key: int(next(iter(done)).partition("/")[2]) for key, done in folds.items()}
+    short = {key: f"{key[0]} ({len(done)} of {wanted[key]} folds)" for key, done in folds.items() if len(done) < wanted[key]}
+    return [one for one in scores if _validation(one) not in short], list(dict.fromkeys(short.values()))
+
+
+def _validation(one: Scored) -> tuple[str, str]:
+    """What the folds of one cross-validation share: a name without the fold, and whose weights."""
+    return replace(one.training, fold=None).name, one.weights
+
+
 def pool(evaluations: Sequence[Evaluation]) -> Evaluation:
     """The cases of several folds as one evaluation."""
     cases: tuple[CaseScore, ...] = tuple(case for evaluation in evaluations for case in evaluation.cases)
@@ -130,7 +145,7 @@ def table(rows: Sequence[Row]) -> Table:
     """Mean ± standard deviation over trainings (seeds, draws) of the mean over cases; what it took. Of one data set."""
     unit = distance_unit(rows)
     metrics = {**PERCENT, **{f"{name}_{unit}": f"{title} {unit}" for name, title in DISTANCE.items()}}
-    head = ("labels", "method", "weights", "class", *metrics.values(), "failures", "trainings", "s a step", "peak MB")
+    head = ("labels", "method", "weights", "class", *metrics.values(), "failures", "cases", "trainings", "s a step", "peak MB")
     lines = []
     for row in rows:
         summaries = [evaluation.summary() for evaluation in row.evaluations]
@@ -138,7 +153,8 @@ def table(rows: Sequence[Row]) -> Table:
         for name in row.evaluations[0].compared():
             cells = [over_trainings([s[name][m].mean for s in summaries], 100 if m in PERCENT else 1) for m in metrics]
             failures = str(sum(s[name]["dice"].failures for s in summaries))
-            lines.append((str(row.labeled), row.label, row.weights, name, *cells, failures, str(len(summaries)), *costs))
+            counts = failures, str(len(row.evaluations[0].cases)), str(len(summaries))
+            lines.append((str(row.labeled), row.label, row.weights, name, *cells, *counts, *costs))
     return Table(head, tuple(lines), keys=4)
 
 
@@ -185,4 +201,4 @@ def _member(member: Scored) -> dict[str, Any]:
     return {"run": member.training.name, **source, "fold": member.training.fold, "cost": member.cost, "summary": found["summary"]}
 
 
-__all__ = ["MEAN", "Row", "Scored", "as_json", "read_scores", "rows_of", "table", "tidy", "write_tidy"]
+__all__ = ["MEAN", "Row", "Scored", "as_json", "read_scores", "rows_of", "table", "tidy", "whole", "write_tidy"]

@@ -30,7 +30,13 @@ class State:
         known = json.loads(self.path.read_text(encoding="utf-8")) if self.path.is_file() else {}
         self.entries = {training.name: Entry(**known[training.name]) if training.name in known else Entry() for training in trainings}
         for name, entry in self.entries.items():
-            entry.status = "finished" if finished(self.folder(name)) else ("waiting" if not entry.attempts else "stopped")
+            entry.status = self._status(name, entry)
+
+    def _status(self, name: str, entry: Entry) -> Status:
+        """What failed stays so until it is tried again; what was at work when its grid was killed has stopped."""
+        if finished(self.folder(name)):
+            return "finished"
+        return "failed" if entry.status == "failed" else "stopped" if entry.attempts else "waiting"
 
     def folder(self, name: str) -> RunFolder:
         return RunFolder(self.out / name)

@@ -45,7 +45,7 @@ def benchmark(
     results: Annotated[bool, typer.Option("--results", help="Write the tables of what is finished; train nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a grid: methods, data, label budgets, seeds. Exit code 3: stopped early; the same command goes on."""
+    """Train a grid: methods, data, label budgets, seeds. Exit code 1: some failed; 3: stopped early; the same command goes on."""
     from semiseg.benchmark import grid as grids
 
     if listed:
@@ -67,13 +67,16 @@ def benchmark(
     else:
         runs = checked(trainings, folder)
         if check:
-            tell_plan(trainings, State(folder, trainings), as_json)
-            return
-        state = run_grid(trainings, runs, folder, make_executor(folder, jobs, device, ray, trainings), max_time, retries)
-    tell(state, write_results(read[0].name, trainings, state, folder), as_json)
+            state = State(folder, trainings)
+        else:
+            state = run_grid(trainings, runs, folder, make_executor(folder, jobs, device, ray, trainings), max_time, retries)
+    if check:
+        tell_plan(trainings, state, as_json)
+    else:
+        tell(state, write_results(read[0].name, trainings, state, folder), as_json)
     if state.named("failed"):
         raise typer.Exit(FAILED)
-    if len(state.named("finished")) < len(trainings) and not results:
+    if len(state.named("finished")) < len(trainings) and not (results or check):
         raise typer.Exit(STOPPED_EARLY)
 
 

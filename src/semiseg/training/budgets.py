@@ -13,9 +13,10 @@ from semiseg.config import make_run
 from semiseg.data.folder import open_folder
 from semiseg.errors import DataError
 from semiseg.run_folder import RunFolder
+from semiseg.training.asked import Layers, as_list, refuse_another_request
 from semiseg.training.job import sealed_split
 from semiseg.training.progress import say
-from semiseg.training.train import Layers, as_list, refuse_other_settings, train_or_resume
+from semiseg.training.train import train_or_resume
 
 
 @dataclass(frozen=True)
@@ -90,5 +91,5 @@ def finished(data: Path, layers: Layers, folder: Path, device: str, max_seconds:
     """Whether a training is at its end after this call, which trains what is missing."""
     if not (folder / "scores.json").is_file():
         return train_or_resume(data, layers, folder, device, max_seconds, show).finished
-    refuse_other_settings(RunFolder(folder).run(), layers, RunFolder(folder))
+    refuse_another_request(RunFolder(folder), layers)
     return True

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from semiseg.config import Run, validated
 from semiseg.data.dataset import Dataset
 from semiseg.errors import RunFolderError, SettingsError
 from semiseg.evaluation.gain import Gain, measured
 from semiseg.evaluation.results import Evaluation
+from semiseg.functional.dice import DICE
 from semiseg.methods import find_method
-from semiseg.methods.supervised import DICE
 from semiseg.ranks.group import ALONE, Ranks
 from semiseg.run_folder import RunFolder
 from semiseg.training.train import Trained, data_folder, train_or_resume
@@ -68,7 +70,9 @@ def train_control(
 
 
 def write_gain(folder: RunFolder, control: RunFolder) -> Gain:
-    """Compare the scores of both, and write gain.json into the run's folder."""
-    gain = measured(*(Evaluation.from_json(each.path / "scores.json") for each in (folder, control)))
-    folder.write_json("gain.json", {"control": control.path.name, **gain.as_dict()})
+    """Compare the scores of both, and write gain.json into the run's folder, with where both come from."""
+    scores = {name: Evaluation.from_json(each.path / "scores.json") for name, each in (("run", folder), ("control", control))}
+    sources = {name: asdict(each.provenance) for name, each in scores.items() if each.provenance}
+    gain = measured(scores["run"], scores["control"])
+    folder.write_json("gain.json", {"control": control.path.name, "provenance": sources, **gain.as_dict()})
     return gain

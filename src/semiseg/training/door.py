@@ -12,12 +12,12 @@ from semiseg.run_folder import RunFolder
 
 PROTOCOL = "sealed, last step"
 """Test cases are closed until the run is finished, and the model is that of the last step."""
-CLOSED = ("images", "label")
+CLOSED = ("images", "label", "__dict__")
 
 
 @dataclass(frozen=True, eq=False)
 class SealedCase(Case):
-    """A test case during training. Its name can be told; whoever reads `images` or `label` gets a SealedError."""
+    """A test case during training. Its name can be told; whoever reads `images` or `label`, or `vars` of it, gets a SealedError."""
 
     def __getattribute__(self, name: str) -> Any:
         if name in CLOSED:

@@ -43,7 +43,7 @@ class Job:
 
     def watched(self) -> tuple[Case, ...]:
         """The cases that the protocol chooses weights by; none where the last step's are all there is."""
-        part = looked_at(self.run, self.split)
+        part = looked_at(self.run, self.split.validation)
         return () if part is None else getattr(self.split, part)
 
     def loader(self, device: torch.device) -> Loader:
@@ -68,7 +68,7 @@ def sealed_split(dataset: Dataset, run: Run) -> Split:
         DataError: no such fold, an impossible budget, or no labelled case to look at.
     """
     split = fold_of(dataset, run.data.fold).split(run.data.labeled, run.data.draw, run.selection.validation_cases)
-    part = looked_at(run, split)
+    part = looked_at(run, split.validation)
     if part is not None and all(case.label is None for case in getattr(split, part)):
         raise DataError(f"{dataset.name}: no {part} case has a label to choose weights by. Use protocol: sealed, or selection.every: 0.")
     return replace(

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Literal
 
 from semiseg.config import Run
-from semiseg.data.dataset import Split
 
 Part = Literal["validation", "test"]
 
 
-def looked_at(run: Run, split: Split) -> Part | None:
-    """The part of the split by which weights are chosen; None where the last step's are all there is.
+def looked_at(run: Run, validation: Sized) -> Part | None:
+    """The part of the split that is looked at during training; None where the last step's weights are all there is.
 
     Sealed: the validation cases that were taken out of the labelled budget. Paper: the validation cases that the data set was published
     with, and where there are none (LA), the test cases.
+
+    Args:
+        run: of the training.
+        validation: the validation cases of its split.
     """
     if not run.selection.every or (run.protocol == "sealed" and not run.selection.validation_cases):
         return None
-    return "validation" if split.validation else "test"
+    return "validation" if len(validation) else "test"
 
 
 def protocol_name(run: Run, part: Part | None = None) -> str:

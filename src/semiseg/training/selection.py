@@ -25,6 +25,7 @@ from semiseg.run_folder import RunFolder, replacing
 from semiseg.training import checkpoint
 from semiseg.training.checkpoint import Look, Optimizers, Progress
 from semiseg.training.health import evaluating
+from semiseg.training.protocol import Part, looked_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ class Selector:
     Args:
         run: resolved.
         cases: to look at.
-        folder: where looks.csv and the best weights are kept.
+        folder: where looks.csv and the best weights are kept; its split.json says what the cases are.
         stages: of the method. Only the last is looked at, unless a stage starts from the best of the one before.
         device: of the method.
     """
@@ -62,6 +63,7 @@ class Selector:
         self.rule, self.folder, self.device = run.selection, folder, device
         self.last = last_stage(stages)
         self.watched = read_watched(cases, run)
+        self.part = looked_at(run, folder.read_json("split.json")["validation"])
         self.run = run.model_copy(update={"inference": run.inference.model_copy(update={"largest_component": False})})
 
     def due(self, step: Step) -> bool:
@@ -81,7 +83,7 @@ class Selector:
         done.looks.append(found)
         if before is None or dice > before.dice:
             checkpoint.save(weights_of(self.folder, found), method, optimizers, done)
-        write_looks(self.folder, done.looks)
+        write_looks(self.folder, done.looks, self.part)
         return found
 
     def dice(self, method: Method[Any]) -> float:
@@ -133,9 +135,9 @@ def class_dice(prediction: Array, reference: Array, classes: int) -> list[float]
     return [2 * both / total if total else math.nan for both, total in zip(overlap, sizes[0] + sizes[1], strict=True)]
 
 
-def write_looks(folder: RunFolder, looks: Sequence[Look]) -> None:
-    """looks.csv: one row a look."""
-    with replacing(folder.path / "looks.csv") as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Look)])
+def write_looks(folder: RunFolder, looks: Sequence[Look], part: Part | None) -> None:
+    """looks.csv: one row a look, which says whether validation or test cases were looked at."""
+    with replacing(folder.path / "looks.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*(field.name for field in fields(Look)), "looked_at"])
         writer.writeheader()
-        writer.writerows(asdict(look) for look in looks)
+        writer.writerows({**asdict(look), "looked_at": part} for look in looks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from semiseg.case import Case
-from semiseg.config import Run, flat, make_run
+from semiseg.config import Run
 from semiseg.data.dataset import Dataset
 from semiseg.data.folder import open_folder
 from semiseg.errors import RunFolderError
@@ -19,6 +19,7 @@ from semiseg.methods import Method
 from semiseg.planning.show import as_dict
 from semiseg.ranks.group import ALONE, Ranks
 from semiseg.run_folder import RunFolder, refuse_existing
+from semiseg.training.asked import Layers, as_list, asked, refuse_another_request, refuse_other_settings
 from semiseg.training.checkpoint import Progress
 from semiseg.training.cost import cost
 from semiseg.training.door import unseal
@@ -30,9 +31,6 @@ from semiseg.training.scoring import score_test_cases
 from semiseg.training.seeds import seed_network
 from semiseg.training.selection import last_stage, restore_best
 from semiseg.training.start import start
-
-Layers = Mapping[str, Any] | Sequence[Mapping[str, Any]]
-"""Nested settings such as `{"method": "cml", "data": {"labeled": 8}}`, or several, later ones winning."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +92,8 @@ def begin(data: Path | str | Dataset, layers: Layers, out: Path | None, engine: 
         refuse_existing(out)
     begun = start(data, as_list(layers), engine.device, engine.show)
     job = make_job(begun.plan.run, begun.dataset, begun.split, engine.show, begun.plan.workers)
-    folder = RunFolder.create(out if out is not None else begun.free_folder(), job.run, split_ids(begun.split))
-    folder.write_json("plan.json", as_dict(begun.plan))
-    return job, folder
+    plan = {**as_dict(begun.plan), "asked": asked(layers)}
+    return job, RunFolder.create(out if out is not None else begun.free_folder(), job.run, split_ids(begun.split), plan)
 
 
 def resume(
@@ -147,9 +144,14 @@ def train_or_resume(
     checkpoint_seconds: float = 60.0,
     ranks: Ranks = ALONE,
 ) -> Trained:
-    """`resume` the run in `out` if there is one, on `data` (which may have moved), else `train` it."""
+    """`resume` the run in `out` if there is one, on `data` (which may have moved), else `train` it.
+
+    Raises:
+        RunFolderError: the layers would not have begun the run that is there.
+    """
     if not ranks.first((out / "run.yaml").is_file):
         return train(data, layers, out, device, max_seconds, progress, checkpoint_seconds=checkpoint_seconds, ranks=ranks)
+    refuse_another_request(RunFolder(out), layers)
     dataset = data if isinstance(data, Dataset) else open_folder(Path(data))
     return resume(out, layers, dataset, device, max_seconds, progress, checkpoint_seconds=checkpoint_seconds, ranks=ranks)
 
@@ -205,7 +207,7 @@ def score_all(job: Job, folder: RunFolder, engine: Engine, chosen: bool) -> tupl
     tested = [case for case in unseal(job.split.test, folder) if case.label is not None]
     if not tested:
         return None, None
-    selected = score(job, folder, tested, engine, looked_at(job.run, job.split)) if chosen else None
+    selected = score(job, folder, tested, engine, looked_at(job.run, job.split.validation)) if chosen else None
     return score(job, folder, tested, engine), selected
 
 
@@ -215,20 +217,4 @@ def score(job: Job, folder: RunFolder, tested: Sequence[Case], engine: Engine, s
     with StepProgress("test", len(tested), show=engine.show) as bar:
         return score_test_cases(
             folder, tested, source, engine.device.type, lambda done, total: bar.update(done), selected=selected_on is not None
-        )
-
-
-def as_list(layers: Layers) -> Sequence[Mapping[str, Any]]:
-    """One layer is a list of one."""
-    return [layers] if isinstance(layers, Mapping) else layers
-
-
-def refuse_other_settings(run: Run, layers: Layers, folder: RunFolder) -> None:
-    """Raises RunFolderError naming every setting that differs from the run's."""
-    asked = make_run(run.model_dump(), *as_list(layers))
-    old, new = dict(flat(run.model_dump())), dict(flat(asked.model_dump()))
-    changed = [f"{name} ({old.get(name)} -> {new.get(name)})" for name in old | new if old.get(name) != new.get(name)]
-    if asked != run:
-        raise RunFolderError(
-            f"{folder.path}: a run is resumed with its own settings; asked to change {', '.join(changed)}. Start a new run for that."
         )
