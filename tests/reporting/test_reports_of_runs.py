@@ -155,6 +155,17 @@ def test_without_the_scans_the_report_goes_without_pictures(folders: dict[str, P
     assert "No pictures: " in (folders["cml-0"] / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_page_to_be_published_holds_no_picture_of_a_scan(tmp_path: Path, folders: dict[str, Path]) -> None:
+    pages = {}
+    for option in ("--scans", "--no-scans"):
+        done = CLI.invoke(app, ["report", *map(str, folders.values()), "--to", str(tmp_path / option), option])
+        assert (done.exit_code, "without pictures" in done.stderr) == (0, False), done.stderr
+        pages[option] = (tmp_path / option / "report.html").read_text(encoding="utf-8")
+    assert "Median case" not in pages["--no-scans"]
+    assert "they were left out with --no-scans" in pages["--no-scans"]
+    assert 0 < pages["--no-scans"].count("<img") < pages["--scans"].count("<img")  # figures of scores stay
+
+
 def test_a_run_without_scores_says_what_to_do(folders: dict[str, Path], tmp_path: Path) -> None:
     (folders["cml-0"] / "scores.json").unlink()
     with pytest.raises(RunFolderError, match="has no scores yet"):
@@ -193,8 +204,8 @@ def test_several_seeds_of_two_methods_are_compared(tmp_path: Path, folders: dict
     runs = [str(path) for path in (*folders.values(), tmp_path / "control-1")]
     told = json.loads(CLI.invoke(app, ["compare", *runs, "--to", str(tmp_path / "pair"), "--json"]).stdout)
     assert told["summary"].startswith("CML less Supervised-only: +")
-    assert told["summary"].endswith("; means over 2 and 2 trainings.")
-    assert "alone" not in told["differences"]["Dice"][0]["95 % interval"]
+    assert told["summary"].endswith("; means over 2 trainings of each.")
+    assert "*" not in told["differences"]["Dice"][0]["95 % interval"]
     other = finished(tmp_path / "bcp", "bcp", test_cases, RIGHT)[0].path
     refused = CLI.invoke(app, ["compare", *runs, str(other), "--to", str(tmp_path / "none")])
     assert "these are 5 of 3: CML, Supervised-only, BCP" in " ".join(refused.stderr.split())

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from semiseg.run_folder import RunFolder
 
 
+Scans = Annotated[bool, typer.Option("--scans/--no-scans", help="Show test scans. Without them the page holds no picture of a patient.")]
+
+
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Finished runs, or folders of runs.", show_default=False)],
     to: Annotated[
@@ -27,6 +30,7 @@ def report(
         typer.Option(metavar="NAME", help="Also show published rows, such as la-8; those of a known data set come by themselves."),
     ] = None,
     maps: Annotated[bool, typer.Option(help="Predict the scans of the pictures again to show where a method's views disagree.")] = True,
+    scans: Scans = True,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -44,24 +48,31 @@ def report(
     pages = []
     for number, groups in enumerate(sets, start=1):
         place = folder if len(sets) == 1 else folder / f"report-{number}"
-        pages.append(write_page(groups, place, title, published or [], maps, device))
+        pages.append(write_page(groups, place, title, published or [], find_scans(groups[0].folder, scans), maps, device))
     if as_json:
         print_json({**pages[0], "left_out": unfinished} if len(pages) == 1 else {"pages": pages, "left_out": unfinished})
     else:
         print_text("\n\n".join(f"{page['summary']}\nreport: {page['report']}\ntables: {page['tables']}" for page in pages))
 
 
-def write_page(groups: Sequence[Group], folder: Path, title: str | None, beside: Sequence[str], maps: bool, device: str) -> dict[str, Any]:
-    """One page with its tables; returns what to tell of it."""
+def write_page(
+    groups: Sequence[Group],
+    folder: Path,
+    title: str | None,
+    beside: Sequence[str],
+    scans: tuple[tuple[Case, ...], str],
+    maps: bool,
+    device: str,
+) -> dict[str, Any]:
+    """One page with its tables; returns what to tell of it. `scans`: of `find_scans`."""
     from semiseg.methods import find_method
     from semiseg.reporting import comparison
     from semiseg.reporting.files import write_files
     from semiseg.reporting.pictures import Disagreement
 
-    test, missing = find_scans(groups[0].folder)
     methods = dict.fromkeys(find_method(group.folder.run().method).title for group in groups)
     look = Disagreement(device) if maps else None
-    page = comparison.report(title or ", ".join(methods), groups, test, missing, look, beside)
+    page = comparison.report(title or ", ".join(methods), groups, *scans, look, beside)
     write_files(page, folder / "report.html")
     return {"report": folder / "report.html", "tables": folder / "tables", "summary": page.summary}
 
@@ -77,6 +88,7 @@ def compare(
         typer.Argument(metavar="A... B...", help="Two finished runs, or several seeds of each of two methods.", show_default=False),
     ],
     to: Annotated[Path, typer.Option(help="Folder of the page.")] = Path("comparison"),
+    scans: Scans = True,
     as_json: AsJson = False,
 ) -> None:
     """Compare two runs scan by scan: differences by class with interval and p, and pictures of where they differ most.
@@ -91,7 +103,7 @@ def compare(
     if len(runs) < 2:
         raise typer.BadParameter("give two runs or more.", param_hint="A... B...")
     group, control = pair_groups([read_training(run) for run in dict.fromkeys(runs)])
-    test, missing = find_scans(group.folder)
+    test, missing = find_scans(group.folder, scans)
     page = pair_report(group, control, test, missing)
     write_files(page, to / "compare.html")
     tables = difference_tables(group, control)
@@ -102,11 +114,13 @@ def compare(
         print_text("\n".join([page.summary, *(f"\n{table.plain()}" for table in tables.values()), f"report: {to / 'compare.html'}"]))
 
 
-def find_scans(folder: RunFolder) -> tuple[tuple[Case, ...], str]:
-    """The test scans of a run, or why there are none to show; then a note says so."""
+def find_scans(folder: RunFolder, wanted: bool) -> tuple[tuple[Case, ...], str]:
+    """The test scans of a run, or why there are none to show; then a note says so, unless none are wanted."""
     from semiseg.errors import DataError
     from semiseg.reporting.runs import find_test_cases
 
+    if not wanted:
+        return (), "they were left out with --no-scans"
     try:
         return find_test_cases(folder), ""
     except DataError as error:
