@@ -46,7 +46,7 @@ def test_the_summary_is_one_sentence_that_tells_both_scores_and_its_limits(runs:
 def test_a_single_run_has_a_report_too(runs: Runs, test_cases: list[Case]) -> None:
     report = compare("One run", {"CML": runs["CML"]}, test_cases)
     assert report.summary == (
-        "CML, trained on 2 labelled scans and 3 unlabelled ones, reached a mean Dice of 0.833 "
+        "CML, trained on 2 labelled scans and 3 unlabelled scans, reached a mean Dice of 0.833 "
         "(95 % interval over test scans alone 0.116 to 1.000) on 3 test scans; a class was missed or invented by CML in 1 of 3."
     )
     assert "Median case" in render(report)

@@ -22,28 +22,31 @@ ABOUT = (
     "curve: the fit repeated on resampled scans and trainings; it is drawn where there is one curve."
 )
 
-WITH_BUDGET = ("data.labeled", "training.patch")
-"""Settings that change with the label budget; a patch that nobody set is chosen from the scans that are used."""
+BUDGET = ("data.labeled",)
+"""The setting that groups of one curve differ in."""
 
 
 def curves_of(groups: Sequence[Group]) -> dict[str, list[Group]]:
-    """Groups that differ in their label budget alone, by the name of what they share; the smallest budget first."""
-    found: dict[str, list[Group]] = {}
+    """Groups that differ in their label budget alone, by the name of what they share; the smallest budget first, and none twice: where two
+    groups have the same (all 16 labels there are, and 16 of 16 by name), the second begins a curve of its own.
+
+    Raises:
+        DataError: the groups were not scored on the same cases.
+    """
+    found: dict[tuple[str, int], list[Group]] = {}
     for group in groups:
-        key = json.dumps(identity(group.runs[0], WITH_BUDGET), sort_keys=True)
-        found.setdefault(key, []).append(group)
-    names = group_names([members[0].folder for members in found.values()], WITH_BUDGET)
+        refuse_other_cases(groups[0].evaluations[0], group.evaluations[0])
+        key = json.dumps(identity(group.folder, group.runs[0], BUDGET), sort_keys=True)
+        same = sum(group.budget == other.budget for (known, _), members in found.items() if known == key for other in members)
+        found.setdefault((key, same), []).append(group)
+    names = group_names([members[0].folder for members in found.values()], BUDGET)
+    if len(set(names)) < len(names):  # folders of one name
+        names = [f"{name}, {number}" for number, name in enumerate(names, start=1)]
     return {name: sorted(members, key=lambda group: group.budget) for name, members in zip(names, found.values(), strict=True)}
 
 
 def efficiency(members: Sequence[Group]) -> Efficiency:
-    """Of one curve.
-
-    Raises:
-        DataError: the runs were not scored on the same cases.
-    """
-    for group in members:
-        refuse_other_cases(members[0].evaluations[0], group.evaluations[0])
+    """Of one curve, as `curves_of` gives it."""
     name = members[0].evaluations[0].compared()[-1]
     every = [evaluation for group in members for evaluation in group.evaluations]
     together, scores, start = score_array(every, name, "dice"), {}, 0

@@ -12,8 +12,12 @@ from typing import Any
 import yaml
 
 from semiseg.data.folder import open_folder
+from semiseg.data.known import KNOWN
 from semiseg.errors import DataError, SemisegError, did_you_mean
+from semiseg.evaluation.results import Evaluation
 from semiseg.reporting.html import Section
+from semiseg.reporting.protocols import UNKNOWN, without_fold
+from semiseg.reporting.ranking import both_scores
 from semiseg.reporting.runs import Group
 from semiseg.reporting.tables import Table
 
@@ -22,7 +26,8 @@ OURS = {"dice": ("dice", 100), "jaccard": ("jaccard", 100), "hd95": ("hd95_voxel
 ABOUT = (
     "Published: copied from the source in each row, measured by nobody here, single runs, and by the protocol in the last column. Most of "
     "this code counts an empty prediction as a distance of 0, which flatters failures. Ours stand above them in the same units, averaged "
-    "over trainings, by the protocol of this page. The two are not compared: no test and no ranking on this page has seen published rows."
+    "over trainings: the row of selected weights belongs beside rows that were selected alike, that of the last step beside the "
+    "others. The two are not compared: no test and no ranking on this page has seen published rows."
 )
 
 
@@ -65,13 +70,13 @@ def published(groups: Sequence[Group], beside: Sequence[str] = ()) -> tuple[Sect
 
 
 def own_tables(groups: Sequence[Group]) -> list[str]:
-    """The tables of the data set that the groups were trained on, if it is one of the published ones and still there."""
+    """The tables of the data set that the groups were trained on, if that is recognised by its files as a published one and still there."""
     folder = groups[0].runs[0].data.folder
     try:
-        title = open_folder(folder).name if folder is not None else ""
+        dataset = None if folder is None else open_folder(folder)
     except SemisegError:
         return []
-    key = next((key for key in tables() if "".join(title.lower().split()).startswith(key)), None)
+    key = dataset.name.lower() if dataset and dataset.layout in {known.TITLE for known in KNOWN} else ""
     return [f"{key}-{budget}" for budget in sorted({group.budget for group in groups}) if f"{key}-{budget}" in names()]
 
 
@@ -86,15 +91,23 @@ def published_table(key: str, labeled: int) -> Table:
 
 
 def our_table(groups: Sequence[Group]) -> Table:
-    """Our means in the units of publications."""
+    """Our means in the units of publications: of the last step, and where weights were selected, of those in a row of their own."""
     rows = []
     for group in groups:
-        name = group.evaluations[0].compared()[-1]
-        summaries = [evaluation.summary()[name] for evaluation in group.evaluations]
-        values = [factor * fmean(each[metric].mean for each in summaries) for metric, factor in OURS.values()]
-        failures = sum(each["dice"].failures for each in summaries)
-        rows.append((group.name, *map(shown, values), str(failures), str(len(summaries))))
-    return Table(("Our method", *COLUMNS.values(), "Failures", "Trainings"), tuple(rows))
+        for evaluations in (group.evaluations, both_scores(group)[1]):
+            if evaluations:
+                rows.append((group.name, *our_cells(evaluations)))
+    return Table(("Our method", *COLUMNS.values(), "Failures", "Trainings", "Protocol"), tuple(rows), words=1)
+
+
+def our_cells(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
+    """One row of ours, without its name."""
+    name = evaluations[0].compared()[-1]
+    summaries = [evaluation.summary()[name] for evaluation in evaluations]
+    values = [factor * fmean(each[metric].mean for each in summaries) for metric, factor in OURS.values()]
+    failures = sum(each["dice"].failures for each in summaries)
+    how = dict.fromkeys(without_fold(each.provenance.protocol) if each.provenance else UNKNOWN for each in evaluations)
+    return (*map(shown, values), str(failures), str(len(summaries)), "; ".join(how))
 
 
 def shown(value: float | None) -> str:

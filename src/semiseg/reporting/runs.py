@@ -1,4 +1,4 @@
-"""Finished runs read back from their folders, and grouped where they differ in seed or label draw alone."""
+"""Finished runs read back from their folders, and grouped where no more than seed, label draw or fold was asked for otherwise."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ Training = tuple[RunFolder, Evaluation]
 """A finished run and its test scores."""
 VARIED = ("seed", "data.draw", "data.fold", "data.folder")
 """Settings that trainings of one group may differ in."""
+MEASURED = ("preparation.", "training.patch", "training.labeled_batch", "training.unlabeled_batch")
+"""Settings that a plan takes from the scans it is shown (CT's window from the labelled ones): another draw, fold or budget gives others."""
+PLANNED = "planned"
 NAMED = 3
 """Settings that tell two groups of one method apart by name; where more differ, the folder's name does."""
 
@@ -57,15 +60,31 @@ class Group:
         return tuple(self.by_seed.values())
 
     @cached_property
-    def labeled(self) -> int:
-        """Labelled scans of each training."""
-        return len(self.folder.read_json("split.json")["labeled"])
+    def split(self) -> dict[str, list[str]]:
+        """Ids of the cases of the first training, by what they were for; slices are cases of their own."""
+        found: dict[str, list[str]] = self.folder.read_json("split.json")
+        return found
 
     @property
     def budget(self) -> int:
-        """Labelled patients of each training, as its scores say; labelled scans where they do not."""
+        """Labelled patients of each training, as its scores say; labelled cases where they do not."""
         source = self.evaluations[0].provenance
-        return source.labeled if source else self.labeled
+        return source.labeled if source else len(self.split["labeled"])
+
+    @property
+    def labels(self) -> str:
+        """The label budget in words: patients where cases are slices, or several scans, of one."""
+        return f"{self.budget} labelled {'patients' if self.in_parts else 'scans'}"
+
+    @property
+    def others(self) -> str:
+        """What it learned from besides, in words."""
+        return f"{len(self.split['unlabeled'])} unlabelled {'images' if self.in_parts else 'scans'}"
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether a labelled patient is more than one case."""
+        return len(self.split["labeled"]) > self.budget
 
 
 def uses_unlabeled(run: Run) -> bool:
@@ -133,7 +152,7 @@ def grouped(trainings: Iterable[Training]) -> list[Group]:
     for folder, evaluation in trainings:
         run = folder.run()
         tested = [] if run.data.fold else sorted(case.id for case in evaluation.cases)  # the same settings may have met another folder
-        groups.setdefault(json.dumps([identity(run), tested], sort_keys=True), []).append((folder, evaluation))
+        groups.setdefault(json.dumps([identity(folder, run), tested], sort_keys=True), []).append((folder, evaluation))
     names = group_names([members[0][0] for members in groups.values()])
     found = [Group(name, tuple(members)) for name, members in zip(names, groups.values(), strict=True)]
     return sorted(found, key=lambda group: (group.budget, group.uses_unlabeled))
@@ -147,16 +166,26 @@ def by_test_set(groups: Sequence[Group]) -> list[list[Group]]:
     return list(found.values())
 
 
-def identity(run: Run, ignoring: Sequence[str] = ()) -> dict[str, str]:
-    """Every setting but those that trainings of one group may differ in, and `ignoring`, by dotted name."""
-    return {name: value for name, value in flat(run.model_dump(mode="json")) if name not in (*VARIED, *ignoring)}
+def identity(folder: RunFolder, run: Run, ignoring: Sequence[str] = ()) -> dict[str, str]:
+    """What was asked for, by dotted name: every setting but those that trainings of one group may differ in, and `ignoring`; `PLANNED`
+    where nobody asked and a plan measured.
+    """
+    measured = {name for name in planned(folder) if name.startswith(MEASURED)}
+    values = flat(run.model_dump(mode="json"))
+    return {name: PLANNED if name in measured else value for name, value in values if name not in (*VARIED, *ignoring)}
+
+
+def planned(folder: RunFolder) -> list[str]:
+    """Settings of a run that nobody asked for: its plan chose them."""
+    plan = folder.read_json("plan.json") or {}
+    return [choice["setting"] for choice in plan.get("choices", ()) if choice.get("by") == "plan"]
 
 
 def group_names(folders: Sequence[RunFolder], ignoring: Sequence[str] = ()) -> list[str]:
     """The method's title, with what tells groups of one method apart."""
     runs = [folder.run() for folder in folders]
     titles = [find_method(run.method).title for run in runs]
-    settings = [identity(run, ignoring) for run in runs]
+    settings = [identity(folder, run, ignoring) for folder, run in zip(folders, runs, strict=True)]
     names = []
     for title, folder, own in zip(titles, folders, settings, strict=True):
         alike = [other for known, other in zip(titles, settings, strict=True) if known == title]

@@ -12,12 +12,13 @@ from semiseg.run_folder import RunFolder
 BESIDE = 3
 """Methods whose settings fit beside each other on a printed page."""
 ALL = "all"
+ABOUT = "As in run.yaml of the first training of each method; what a plan took from the scans, such as CT's window, may differ in others."
 
 
 def settings(folders: Mapping[str, RunFolder]) -> Section:
     """Every setting of the first training of each method."""
     values = {name: dict(flat(folder.run().model_dump(mode="json"))) for name, folder in folders.items()}
-    return Section("Settings", tables=(("As in run.yaml of the first training of each method.", arranged("Setting", values)),))
+    return Section("Settings", tables=((ABOUT, arranged("Setting", values)),))
 
 
 def environment(folders: Mapping[str, RunFolder]) -> Section:

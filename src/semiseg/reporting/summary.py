@@ -48,12 +48,12 @@ def results(groups: Sequence[Group], found: Sequence[Contrast]) -> str:
         told = "; ".join(f"{c.group.name} against {c.control.name} {in_words(c.overall)}" for c in found)
         return f"On {tested}: {told}" + ("" if all(c.overall.knows_seeds for c in found) else "; of one training a side, " + CAUTION)
     (contrast,) = found
-    name, other, split = contrast.group.name, contrast.control.name, contrast.group.folder.read_json("split.json")
-    besides = f", {name} with {len(split['unlabeled'])} unlabelled scans besides" if contrast.group.uses_unlabeled else ""
+    name, other = contrast.group.name, contrast.control.name
+    besides = f", {name} with {contrast.group.others} besides" if contrast.group.uses_unlabeled else ""
     same = "the same " if {run.data.draw for run in contrast.group.runs} == {run.data.draw for run in contrast.control.runs} else ""
     return (
         f"On {tested}, {name} reached a mean Dice of {overall(contrast.group).mean:.3f} and {other} "
-        f"{overall(contrast.control).mean:.3f} ({in_words(contrast.overall)}) with {same}{contrast.group.labeled} labelled scans"
+        f"{overall(contrast.control).mean:.3f} ({in_words(contrast.overall)}) with {same}{contrast.group.labels}"
         f"{besides}; {limits(contrast)}"
     )
 
@@ -98,13 +98,12 @@ def test_set(group: Group) -> str:
 
 def alone(group: Group) -> str:
     """One group's result as a phrase."""
-    split = group.folder.read_json("split.json")
-    others = f" and {len(split['unlabeled'])} unlabelled ones" if group.uses_unlabeled else ""
+    others = f" and {group.others}" if group.uses_unlabeled else ""
     found = overall(group)
     limited = "" if found.trainings >= SEVERAL else f" {SCANS_ALONE}"
     interval = f" ({PERCENT} interval{limited} {span(found.interval)})" if found.cases > 1 else ""
     times = f", {found.trainings} trainings" if found.trainings > 1 else ""
-    return f"{group.name}, trained on {group.labeled} labelled scans{others}{times}, reached a mean Dice of {found.mean:.3f}{interval}"
+    return f"{group.name}, trained on {group.labels}{others}{times}, reached a mean Dice of {found.mean:.3f}{interval}"
 
 
 def overall(group: Group) -> Spread:

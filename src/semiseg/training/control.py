@@ -64,9 +64,18 @@ def train_control(
     wanted, control = control_run(folder.run()), control_folder(folder)
     source = data if data is not None else data_folder(wanted, folder)
     trained = train_or_resume(source, [wanted.model_dump()], control.path, device, max_seconds, progress, ranks=ranks)
+    ranks.first(lambda: share_plan(folder, control))
     if trained.evaluation is not None:
         ranks.first(lambda: write_gain(folder, control))
     return trained
+
+
+def share_plan(folder: RunFolder, control: RunFolder) -> None:
+    """Note in the control's plan.json who decided its settings: whoever decided those of its run, so that reports group both alike."""
+    ours, theirs = (each.read_json("plan.json") or {"choices": []} for each in (folder, control))
+    decided = {choice["setting"]: choice for choice in ours["choices"] if choice["setting"] != "method"}
+    choices = [decided.get(choice["setting"], choice) for choice in theirs["choices"]]
+    control.write_json("plan.json", {**theirs, "choices": choices})
 
 
 def write_gain(folder: RunFolder, control: RunFolder) -> Gain:
