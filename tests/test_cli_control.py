@@ -24,7 +24,7 @@ def test_a_control_follows_a_run_and_the_report_tells_what_it_showed(tmp_path: P
     done = CLI.invoke(app, [*line, "--set", "training.patch=[32,16,16]", "--control"])
     assert done.exit_code == 0, done.stderr
     assert f"{run}-control: 1 of 1 steps" in done.stdout
-    assert "The unlabelled scans" in done.stdout
+    assert "In these two trainings the run with the unlabelled scans was " in done.stdout
     again = CLI.invoke(app, ["train", "--resume", str(run), "--control", "--device", "cpu", "--json"])
     told = json.loads(again.stdout)
     assert told["control"] == f"{run}-control"

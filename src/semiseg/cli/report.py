@@ -111,7 +111,9 @@ def compare(
         rows = {title: [dict(zip(table.head, row, strict=True)) for row in table.rows] for title, table in tables.items()}
         print_json({"report": to / "compare.html", "tables": to / "tables", "summary": page.summary, "differences": rows})
     else:
-        print_text("\n".join([page.summary, *(f"\n{table.plain()}" for table in tables.values()), f"report: {to / 'compare.html'}"]))
+        print_text(
+            "\n".join([page.summary, *(f"\n{title}\n{table.plain()}" for title, table in tables.items()), f"report: {to / 'compare.html'}"])
+        )
 
 
 def find_scans(folder: RunFolder, wanted: bool) -> tuple[tuple[Case, ...], str]:

@@ -16,9 +16,9 @@ from semiseg.reporting.runs import Group, group_names, identity
 from semiseg.reporting.tables import Table
 
 ABOUT = (
-    f"Each point is the mean Dice over test scans and trainings with its {PERCENT} interval (of one training, over scans alone). Where a "
-    "curve could be fitted it is a - b n^-c for n labelled scans: an inverse power law that levels off at a. It is drawn solid where "
-    f"labels were tried, dashed up to {REACH:g} times as many, and nothing is said beyond. The band is the {PERCENT} interval of the "
+    f"Each point is the mean Dice over test scans and trainings with its {PERCENT} interval (with *: of one training, over scans alone). "
+    "Where a curve could be fitted it is a - b n^-c for n labelled scans: an inverse power law that levels off at a. It is drawn solid "
+    f"where labels were tried, dashed up to {REACH:g} times as many, and nothing is said beyond. The band is the {PERCENT} interval of the "
     "curve: the fit repeated on resampled scans and trainings; it is drawn where there is one curve."
 )
 

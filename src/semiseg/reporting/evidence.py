@@ -29,19 +29,20 @@ ORIGIN = {
 }
 """Columns of the table of origins."""
 ABOUT_SPREADS = (
-    f"The {PERCENT} interval (of t) counts what test scans and what trainings vary by. Of one training it is over scans alone, and says "
-    "nothing of other seeds. The spread over trainings says how much another seed changes the mean; that over scans, how much scans differ."
+    f"The {PERCENT} interval (of t) counts what test scans and what trainings vary by. With * it is of one training, over scans alone, "
+    "and says nothing of other seeds. The spread over trainings says how much another seed changes the mean; that over scans, how much "
+    "scans differ."
 )
 ABOUT_P = (
     "p is of Wilcoxon's signed-rank test over scans, two-sided, each scan with its mean over trainings; p (Holm) is corrected for all rows "
     "of the table. p speaks of other test scans given these trainings, and not of other seeds."
 )
 ABOUT_TESTS = (
-    f"Each row compares two methods on the same test scans. {ABOUT_P} The interval speaks of both where each side has several trainings; "
-    "with one it is over scans alone, and another seed may reverse the difference. Where it includes 0, the data show no difference. Left "
-    "out: scans without a score on a side, which are in no mean; where one side alone failed there, or rightly found nothing, they count "
-    "as better or worse. Of patients with several scans, patients are drawn, tested and counted, each by the mean of its scans. Failures: "
-    "of the method / of the other, scans where the class was missed or found where there is none."
+    f"Each row compares two methods on the same test scans. {ABOUT_P} The interval speaks of both; with * a side has one training, it is "
+    "over scans alone, and another seed may reverse the difference. Where it includes 0, the data show no difference. Left out (if any): "
+    "scans without a score on a side, which are in no mean; where one side alone failed there, or rightly found nothing, they "
+    "count as better or worse. Of patients with several scans, patients are drawn, tested and counted, each by the mean of its scans. "
+    "Failures: of the method / of the other, scans where the class was missed or found where there is none."
 )
 
 
@@ -63,16 +64,24 @@ def group_spread(group: Group, name: str) -> Spread:
     return spread(score_array(group.evaluations, name, "dice"), case_groups(group.evaluations))
 
 
-def contrast_table(found: Sequence[Contrast], metric: str = "Dice") -> Table:
-    """Differences with interval, p-values, in how many scans each side is better, and the failures of both."""
+def contrast_table(found: Sequence[Contrast]) -> Table:
+    """Differences with interval, p-values, in how many scans each side is better, and the failures of both; scans that are left out of the
+    differences where there are any.
+    """
+    every = [(contrast, name, paired) for contrast in found for name, paired in contrast.classes.items()]
+    some = any(paired.left_out for _, _, paired in every)
     rows = [
-        (contrast.group.name, contrast.control.name, name, *paired_cells(paired), failures(contrast, name))
-        for contrast in found
-        for name, paired in contrast.classes.items()
+        (contrast.group.name, contrast.control.name, name, *paired_cells(paired, some), failures(contrast, name))
+        for contrast, name, paired in every
     ]
-    counts = ("Better", "Worse", "Equal", "Left out", "Failures")
-    head = ("Method", "Against", "Class", f"{metric} difference", f"{PERCENT} interval", "p", "p (Holm)", *counts)
+    head = ("Method", "Against", "Class", *paired_head(some), "Failures")
     return Table(head, tuple(rows), keys=3)
+
+
+def paired_head(left_out: bool) -> tuple[str, ...]:
+    """Of the columns that `paired_cells` fills."""
+    rest = ("Left out",) if left_out else ()
+    return "Difference", f"{PERCENT} interval", "p", "p (Holm)", "Better", "Worse", "Equal", *rest
 
 
 def failures(contrast: Contrast, name: str) -> str:
@@ -86,11 +95,11 @@ def failed_in(group: Group, name: str) -> int:
     return sum(any(failed(score) for score in case.classes if name in (MEAN, score.name)) for case in cases)
 
 
-def paired_cells(paired: Paired) -> tuple[str, ...]:
-    """One comparison as cells."""
+def paired_cells(paired: Paired, left_out: bool) -> tuple[str, ...]:
+    """One comparison as cells, with the number of scans that are in no mean if asked for."""
     interval = over(span(paired.interval, "+.3f"), paired.knows_seeds)
-    counts = (str(paired.better), str(paired.worse), str(paired.equal), str(paired.left_out))
-    return f"{paired.difference:+.3f}", interval, chance(paired.p), chance(paired.p_holm), *counts
+    counts = (paired.better, paired.worse, paired.equal, *((paired.left_out,) if left_out else ()))
+    return f"{paired.difference:+.3f}", interval, chance(paired.p), chance(paired.p_holm), *map(str, counts)
 
 
 def span(interval: Interval, form: str = ".3f") -> str:
@@ -99,8 +108,8 @@ def span(interval: Interval, form: str = ".3f") -> str:
 
 
 def over(interval: str, knows_seeds: bool) -> str:
-    """An interval as a cell that names what it leaves out."""
-    return interval if knows_seeds or interval == "–" else f"{interval} (scans alone)"
+    """An interval as a cell, marked where it is over scans alone."""
+    return interval if knows_seeds or interval == "–" else f"{interval} *"
 
 
 def number(value: float) -> str:

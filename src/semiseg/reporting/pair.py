@@ -19,6 +19,7 @@ from semiseg.reporting.pictures import Finished, read_example
 from semiseg.reporting.protocols import about_protocols, kind, origin
 from semiseg.reporting.runs import Group, Training, group_names, grouped
 from semiseg.reporting.settings import environment, settings
+from semiseg.reporting.summary import CAUTION, means_over
 from semiseg.reporting.tables import Table
 
 METRICS = {"dice": "Dice", "hd95_mm": "HD95 [mm]"}
@@ -56,7 +57,7 @@ def contrast(group: Group, control: Group, metric: str) -> Contrast:
 def difference_tables(group: Group, control: Group) -> dict[str, Table]:
     """A table of differences for each metric that any scan has."""
     found = {title: contrast(group, control, metric) for metric, title in METRICS.items()}
-    return {title: contrast_table([each], title) for title, each in found.items() if each.overall.cases}
+    return {title: contrast_table([each]) for title, each in found.items() if each.overall.cases}
 
 
 def pair_report(group: Group, control: Group, test: Sequence[Case], missing: str = "") -> Report:
@@ -88,9 +89,9 @@ def pair_report(group: Group, control: Group, test: Sequence[Case], missing: str
 def limits(group: Group, control: Group) -> str:
     """What the trainings allow to say of the methods: a phrase."""
     ours, theirs = len(group.evaluations), len(control.evaluations)
-    trainings = "one training of each" if ours == theirs == 1 else f"means over {ours} and {theirs} trainings"
+    trainings = "one training of each" if ours == theirs == 1 else means_over(ours, theirs)
     others = [*unequal(group, control), *([f"protocol {kind(group)} / {kind(control)}"] if kind(group) != kind(control) else [])]
-    reversible = ", and another seed may reverse it" if min(ours, theirs) < SEVERAL else ""
+    reversible = f", and {CAUTION}" if min(ours, theirs) < SEVERAL else ""
     return f"{trainings}{reversible}" + (f"; their settings differ: {'; '.join(others)}" if others else "")
 
 

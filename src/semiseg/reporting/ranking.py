@@ -13,7 +13,7 @@ from semiseg.evaluation.results import MEAN, Evaluation
 from semiseg.evaluation.statistics import SEVERAL, case_groups, score_array
 from semiseg.reporting.contrasts import every_pair, fields
 from semiseg.reporting.curve import budget_picture, curves_of, efficiency
-from semiseg.reporting.evidence import ABOUT_P, failed_in, number, over, paired_cells, span
+from semiseg.reporting.evidence import ABOUT_P, failed_in, number, over, paired_cells, paired_head, span
 from semiseg.reporting.html import Section
 from semiseg.reporting.protocols import kind
 from semiseg.reporting.runs import Group, pooled
@@ -30,11 +30,11 @@ ABOUT_RANKS = (
 )
 ABOUT_INFLATION = (
     "The same trainings scored twice: with the weights of the last step, and with the weights that looked best on the scans named by the "
-    "protocol. Where those are the test scans, the difference is what choosing on them adds, and no new scan will give it back."
+    "protocol. Where those are the test scans, the difference is what choosing on them adds, and no new scan will give it back. "
+    "An interval with * is of one training, over scans alone."
 )
 
-ABOUT_PAIRS = f"{ABOUT_P} The interval speaks of both where each side has several trainings."
-PAIR_HEAD = ("Method", "Against", "Difference", f"{PERCENT} interval", "p", "p (Holm)", "Better", "Worse", "Equal", "Left out")
+ABOUT_PAIRS = f"{ABOUT_P} The interval speaks of both; with * a side has one training, and it is over scans alone."
 ONE_SEED = "Some methods have one training: what another seed would change is not in this order, and may reverse it."
 SELECTED = "scores-selected.json"
 
@@ -74,8 +74,11 @@ def pairs(groups: Sequence[Group]) -> tuple[Section, ...]:
     tables = []
     for where, members in named_fields(groups):
         if len(members) > LEAST:
-            rows = [(one.group.name, one.control.name, *paired_cells(one.overall)) for one in every_pair(members)]
-            tables.append((f"{where}: Dice of the first less that of the other, mean over classes.", Table(PAIR_HEAD, tuple(rows), keys=2)))
+            found = every_pair(members)
+            some = any(one.overall.left_out for one in found)
+            rows = tuple((one.group.name, one.control.name, *paired_cells(one.overall, some)) for one in found)
+            caption = f"{where}: Dice of the first less that of the other, mean over classes."
+            tables.append((caption, Table(("Method", "Against", *paired_head(some)), rows, keys=2)))
     return (Section("Every pair", ABOUT_PAIRS, tuple(tables)),) if tables else ()
 
 

@@ -118,4 +118,9 @@ def limits(contrast: Contrast) -> str:
     apart = f"; their settings differ: {'; '.join(others)}" if others else ""
     if ours == theirs == 1:
         return f"this is one training of each, and {CAUTION}{apart}"
-    return f"means over {ours} and {theirs} trainings{'' if contrast.overall.knows_seeds else f', and {CAUTION}'}{apart}"
+    return f"{means_over(ours, theirs)}{'' if contrast.overall.knows_seeds else f', and {CAUTION}'}{apart}"
+
+
+def means_over(ours: int, theirs: int) -> str:
+    """How many trainings, as a phrase."""
+    return f"means over {ours} trainings of each" if ours == theirs else f"means over {ours} and {theirs} trainings"
