@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import yaml
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from semiseg.config import Run, validated
@@ -29,9 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
         TrainingError: the disk is full or not writable; what stood at `path` is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")  # not mkstemp, whose files nobody else may read
     try:
         yield temporary
         with temporary.open("rb") as file:
@@ -122,7 +120,7 @@ class RunFolder:
         """The method's networks and buffers as safetensors: those of the last step, or those of the best look."""
         tensors: dict[str, Tensor] = {name: tensor.detach().contiguous() for name, tensor in method.state_dict().items()}
         with replacing(self.selected_weights if selected else self.weights) as temporary:
-            save_file(tensors, temporary, metadata={"semiseg": version("semiseg")})
+            temporary.write_bytes(save(tensors, {"semiseg": version("semiseg")}))  # not save_file, whose file nobody else may read
 
     def load_weights(self, method: nn.Module, selected: bool = False) -> None:
         """Load what `save_weights` wrote.

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from semiseg.case import IGNORE
 from semiseg.functional.dice import (
+    DiceLoss,
     class_squared_dice_loss,
     class_squared_half_dice_loss,
     foreground_dice_loss,
@@ -20,7 +21,7 @@ from semiseg.functional.dice import (
     sample_class_dice_loss,
 )
 from semiseg.functional.distance import segmentation_and_distance_losses, signed_distance_maps
-from semiseg.functional.losses import DiceLoss, segmentation_loss
+from semiseg.functional.losses import segmentation_loss
 from semiseg.functional.regions import region_loss
 from semiseg.functional.supervision import compared, cross_entropy, labeled_voxels, mean_squared_error
 

@@ -41,7 +41,7 @@ def test_without_its_own_term_it_is_supervised_training() -> None:
 
 
 def test_entropy_of_labelled_images_counts_as_well_as_ssl4mis_has_it() -> None:
-    batch, losses = make_batch(2), {}
+    batch, losses = make_batch(2), dict[object, float]()
     for images in ("unlabeled", "all"):
         method = entropy_minimization(2, ramp=0, entropy_on=images).eval()
         losses[images] = method(batch, last_step(method))["entropy"].item()

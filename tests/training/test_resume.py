@@ -122,6 +122,18 @@ def test_a_full_disk_leaves_the_previous_state(tmp_path: Path, monkeypatch: pyte
     assert resume(tmp_path / "run", data=tiny_dataset(), progress=False).finished
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
+def test_colleagues_can_read_what_a_run_leaves(tmp_path: Path) -> None:
+    usual = os.umask(0o022)
+    try:
+        train(tiny_dataset(), [TINY], out=tmp_path / "run", progress=False)
+    finally:
+        os.umask(usual)
+    files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    assert {"weights.safetensors", "scores.json", "log.csv", "run.yaml"} <= {path.name for path in files}
+    assert [path.name for path in files if path.stat().st_mode & 0o777 != 0o644] == []
+
+
 def test_other_settings_or_other_cases_are_refused_by_name(tmp_path: Path) -> None:
     train(tiny_dataset(), [TINY], out=tmp_path / "run", max_seconds=0, progress=False)
     with pytest.raises(RunFolderError, match=r"training\.learning_rate \(0\.003 -> 0\.5\)"):

@@ -77,7 +77,8 @@ class BCP(Method[BCPSettings]):
         super().__init__(task, settings)
         self.student = task.network.network()
         self.teacher = frozen_copy(self.student)
-        self.dice = DICE[settings.dice] if settings.background_dice == "region" else whole_background(DICE[settings.dice])
+        dice = DICE[settings.dice]
+        self.dice: Callable[..., Tensor] = dice if settings.background_dice == "region" else whole_background(dice)
 
     def stages(self, steps: int) -> list[Stage]:
         return pretrained_stages(steps, self.settings.pretrain, self.settings.fresh_optimizer)
