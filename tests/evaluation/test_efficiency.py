@@ -88,7 +88,7 @@ def test_what_the_interval_leaves_out_is_said() -> None:
     two_draws = dict.fromkeys(budgets, 2)
     assert measure(scores_of(*budgets, trainings=3), {}, two_draws).caution() == ""
     one_draw = measure(scores_of(*budgets, trainings=3), {}, {**two_draws, 8: 1})
-    assert one_draw.caution().startswith(" Some budgets were trained with one choice of labelled scans only")
+    assert one_draw.caution().startswith("Some budgets were trained with one choice of labelled scans only")
 
 
 def test_an_interval_may_be_open_above() -> None:

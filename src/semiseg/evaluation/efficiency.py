@@ -93,11 +93,13 @@ class Efficiency:
     cases: int
 
     def sentence(self) -> str:
-        """How many more scans for one more point of Dice, or why nobody can tell."""
-        if self.plateau is None:
-            return self.refusal
+        """How many more scans for one more point of Dice, and what that leaves out; or why nobody can tell."""
+        return self.refusal if self.plateau is None else f"{self.estimate(self.plateau)} {self.caution()}".rstrip()
+
+    def estimate(self, fitted: Plateau) -> str:
+        """How many more scans for one more point of Dice."""
         largest = self.budgets[-1].labels
-        now = float(self.plateau.dice(largest))
+        now = float(fitted.dice(largest))
         low, high = self.more_interval.low, self.more_interval.high
         beyond = f"ore than {math.ceil(largest * (REACH - 1))}"
         target = f"for +1 Dice, from {now:.3f} with {largest} to {now + GAIN:.3f}"
@@ -105,21 +107,23 @@ class Efficiency:
             least = "" if math.isinf(low) else f" (at least {math.ceil(low)})"
             return (
                 f"M{beyond} further labelled scans{least} {target}, if ever: the fitted curve does not get there with {REACH:g} times the "
-                f"labels, and further than that the data say nothing.{self.caution()}"
+                f"labels, and further than that the data say nothing."
             )
         interval = f"{PERCENT} interval {math.ceil(low)} to {f'm{beyond}' if math.isinf(high) else math.ceil(high)}"
-        return f"About {math.ceil(self.more)} more labelled scans ({interval}) {target}.{self.caution()}"
+        return f"About {math.ceil(self.more)} more labelled scans ({interval}) {target}."
 
     def caution(self) -> str:
         """What the interval leaves out."""
-        said, fewest = "", min(budget.trainings for budget in self.budgets)
+        said, fewest = [], min(budget.trainings for budget in self.budgets)
         if fewest == 1:
-            said = " Some budgets have one training only: what another seed would change is not in the interval."
+            said.append("Some budgets have one training only: what another seed would change is not in the interval.")
         elif fewest < FEW:
-            said = " Some budgets have two trainings only, which hardly show what another seed would change."
+            said.append("Some budgets have two trainings only, which hardly show what another seed would change.")
         if min(budget.draws for budget in self.budgets) == 1:
-            said += " Some budgets were trained with one choice of labelled scans only: what another would change is not in the interval."
-        return said
+            said.append(
+                "Some budgets were trained with one choice of labelled scans only: what another would change is not in the interval."
+            )
+        return " ".join(said)
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON; what is not known, or lies beyond what the data support, is None."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from semiseg.evaluation.efficiency import LEAST_BUDGETS, REACH
+from semiseg.evaluation.efficiency import LEAST_BUDGETS, REACH, Efficiency
 from semiseg.evaluation.gain import PERCENT
 from semiseg.evaluation.inflation import inflation
 from semiseg.evaluation.ranks import LEAST, Stability, rank_stability
@@ -50,9 +50,18 @@ def budgets(groups: Sequence[Group]) -> tuple[Section, ...]:
         cells = {budget.labels: f"{budget.mean:.3f} ({span(budget.interval)})" for budget in curve.budgets}
         rows.append((name, *(cells.get(column, "–") for column in columns)))
     table = Table(("Method", *(f"{column} labelled" for column in columns)), tuple(rows))
-    told = tuple(f"{name}: {curve.sentence()}" for name, curve in curves.items() if curve.plateau is not None)
-    caption = f"Mean Dice and its {PERCENT} interval by number of labelled patients; of one training it is over scans alone."
+    told = fits(curves)
+    caption = f"Mean Dice and its {PERCENT} interval by label budget; of one training it is over scans alone."
     return (Section("Label budgets", ABOUT_FITS if told else "", ((caption, table),), (budget_picture(curves),), told),)
+
+
+def fits(curves: Mapping[str, Efficiency]) -> tuple[str, ...]:
+    """What the fitted curves say, a line each, and what they leave out, once where it is the same for all."""
+    fitted = {name: (curve.estimate(curve.plateau), curve.caution()) for name, curve in curves.items() if curve.plateau is not None}
+    cautions = {caution for _, caution in fitted.values()}
+    if len(fitted) < LEAST or len(cautions) > 1:
+        return tuple(f"{name}: {estimate} {caution}".rstrip() for name, (estimate, caution) in fitted.items())
+    return (*(f"{name}: {estimate}" for name, (estimate, _) in fitted.items()), *filter(None, cautions))
 
 
 def ranks(groups: Sequence[Group]) -> tuple[Section, ...]:
@@ -64,9 +73,7 @@ def ranks(groups: Sequence[Group]) -> tuple[Section, ...]:
 def named_fields(groups: Sequence[Group]) -> list[tuple[str, list[Group]]]:
     """Groups that may be ranked against each other, under the start of a caption: the budget, and the protocol if there are several."""
     several = len({kind(group) for group in groups}) > 1
-    return [
-        (f"With {field[0].budget} labelled patients" + (f" under “{kind(field[0])}”" if several else ""), field) for field in fields(groups)
-    ]
+    return [(f"With {field[0].labels}" + (f" under “{kind(field[0])}”" if several else ""), field) for field in fields(groups)]
 
 
 def pairs(groups: Sequence[Group]) -> tuple[Section, ...]:

@@ -66,7 +66,10 @@ def of_many(groups: Sequence[Group], found: Sequence[Contrast]) -> str:
             name, place = min(stability(members).places.items(), key=lambda item: item[1].rank)
             seeds = "" if all(len(group.evaluations) >= SEVERAL for group in members) else f"; of one training of a method, {CAUTION}"
             under = f" under “{kind(members[0])}”" if several else ""
-            firsts.append(f"{name} had the highest mean Dice{under}, {place.mean:.3f} (first in {place.first:.0%} of resamples{seeds})")
+            best = name.removesuffix(f", {members[0].budget} labelled")
+            firsts.append(f"{best} with {members[0].labels}{under}, {place.mean:.3f} (first in {place.first:.0%} of resamples{seeds})")
+    if firsts:
+        firsts[0] = f"the highest mean Dice had {firsts[0]}"
     return f"On {test_set(groups[0])}, {'; '.join([*firsts, *counted([each for each in found if each.is_gain])])}"
 
 
