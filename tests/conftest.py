@@ -55,7 +55,7 @@ def dicom_folder() -> Path:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[list[Node]]:
     """A Ray cluster of this machine alone, which lends two CPUs."""
-    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'semiseg[ray]'")
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # else Ray leaves one in the home folder
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112, Ray's own spelling. 15 else, which on a busy machine is never
     import_ray()

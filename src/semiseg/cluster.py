@@ -69,7 +69,7 @@ def import_ray() -> ModuleType:
     try:
         import ray
     except ImportError as error:
-        raise SettingsError("--ray needs Ray. Install it here and on all machines: pip install 'semiseg[ray]'.") from error
+        raise SettingsError("--ray needs Ray. Install it here and on all machines, in a clone of semiseg: pip install '.[ray]'.") from error
     return ray
 
 
@@ -213,7 +213,7 @@ def _answer(ray: ModuleType, node: Node, answer: Any) -> View:
         found: View = ray.get(answer, timeout=PATIENCE)
     except ray.exceptions.RayTaskError as error:
         said = str(error).strip().splitlines()[-1]
-        raise SettingsError(f"{node.name}: cannot run semiseg ({said}). Install it there: pip install 'semiseg[ray]'.") from error
+        raise SettingsError(f"{node.name}: cannot run semiseg ({said}). Install it there: pip install '.[ray]' in a clone.") from error
     except ray.exceptions.RayError as error:
         said = str(error).strip().partition("\n")[0]
         raise SettingsError(f"{node.name}: does not answer ({said}). Try again, or take it out of the Ray cluster.") from error

@@ -117,7 +117,7 @@ def test_without_ray_predict_names_the_way_out(run: Path, scans: Path, tmp_path:
     monkeypatch.setitem(sys.modules, "ray", None)
     done = CliRunner().invoke(app, ["predict", str(run), str(scans), "--to", str(tmp_path), "--ray", "auto"])
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr == "--ray needs Ray. Install it here and on all machines: pip install 'semiseg[ray]'.\n"
+    assert done.stderr == "--ray needs Ray. Install it here and on all machines, in a clone of semiseg: pip install '.[ray]'.\n"
 
 
 class Scripted:

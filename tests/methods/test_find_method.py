@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from semiseg.config import make_run
 from semiseg.errors import SettingsError
@@ -39,3 +40,9 @@ def test_an_error_inside_the_module_is_not_hidden(tmp_path: Path, monkeypatch: p
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ZeroDivisionError):
         find_method("broken_method:Mine")
+
+
+def test_off_is_a_choice_where_there_is_one_and_false_elsewhere() -> None:
+    values = yaml.safe_load("{mutual_learning: off, cutmix: off}")  # YAML has two booleans there
+    settings = make_run({"method": "cml", "settings": values}).settings.model_dump()
+    assert (settings["mutual_learning"], settings["cutmix"]) == ("off", False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 import torch
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -78,10 +78,12 @@ class MethodSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def apply_variant(cls, values: Any) -> Any:
-        """Fill in what the variant implies and the caller left open."""
-        if isinstance(values, dict) and values.get("variant") == "released":
-            return {**cls.RELEASED, **values}
-        return values
+        """Fill in what the variant implies and the caller left open; read YAML's `off`, which is False, as the choice of that name."""
+        if not isinstance(values, dict):
+            return values
+        switched_off = {name for name, field in cls.model_fields.items() if "off" in get_args(field.annotation)}
+        values = {name: "off" if value is False and name in switched_off else value for name, value in values.items()}
+        return {**cls.RELEASED, **values} if values.get("variant") == "released" else values
 
 
 def pretrained_stages(steps: int, share: float, fresh_optimizer: bool = False) -> list[Stage]:

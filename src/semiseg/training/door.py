@@ -10,8 +10,6 @@ from semiseg.case import Case
 from semiseg.errors import SealedError
 from semiseg.run_folder import RunFolder
 
-PROTOCOL = "sealed, last step"
-"""Test cases are closed until the run is finished, and the model is that of the last step."""
 CLOSED = ("images", "label", "__dict__")
 
 

@@ -145,7 +145,7 @@ def library(path: Path) -> Any:
     try:
         import pydicom
     except ImportError as error:
-        raise DataError(f"{path}: DICOM needs pydicom and more. Install them: pip install 'semiseg[dicom]'.") from error
+        raise DataError(f"{path}: DICOM needs pydicom and more. Install them, in a clone of semiseg: pip install '.[dicom]'.") from error
     return pydicom
 
 

@@ -138,5 +138,5 @@ def _highdicom(path: Path) -> Any:
     try:
         import highdicom
     except ImportError as error:
-        raise DataError(f"{path}: DICOM-SEG needs highdicom. Install it: pip install 'semiseg[dicom]'.") from error
+        raise DataError(f"{path}: DICOM-SEG needs highdicom. Install it, in a clone of semiseg: pip install '.[dicom]'.") from error
     return highdicom

@@ -85,7 +85,7 @@ def _simpleitk(path: Path) -> Any:
     try:
         import SimpleITK
     except ImportError as error:
-        raise DataError(f"{path}: {path.suffix} files need SimpleITK. Install it: pip install 'semiseg[itk]'.") from error
+        raise DataError(f"{path}: {path.suffix} files need SimpleITK. Install it, in a clone of semiseg: pip install '.[itk]'.") from error
     return SimpleITK
 
 
