@@ -43,3 +43,12 @@ def test_a_control_needs_the_test_cases_and_another_method(tmp_path: Path, data:
     assert refused.exit_code == 1
     assert "nothing to compare it with" in refused.stderr
     assert not (tmp_path / "run").exists()  # said before the training, not after it
+
+
+def test_what_would_be_compared_by_scores_needs_a_labelled_test_scan_before_it_is_trained(tmp_path: Path) -> None:
+    write_phantom(tmp_path / "data", cases=4, labeled=2, test=0, shape=(20, 20, 20), classes=2, seed=0)
+    for line in (["train", "--control"], ["curve", "--budgets", "1,2"]):
+        done = CLI.invoke(app, [line[0], str(tmp_path / "data"), *line[1:], "--out", str(tmp_path / "run"), "--steps", "1"])
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert ": no test case has a label, so there is nothing to score. Name labelled scans in test.list" in done.stderr
+        assert not (tmp_path / "run").exists()

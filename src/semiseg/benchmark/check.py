@@ -9,10 +9,10 @@ from semiseg.benchmark.training import Training
 from semiseg.config import Run
 from semiseg.data.dataset import Dataset
 from semiseg.data.folder import open_folder
-from semiseg.errors import DataError, SemisegError, SettingsError
+from semiseg.errors import SemisegError, SettingsError
 from semiseg.run_folder import RunFolder
 from semiseg.training.asked import refuse_another_request
-from semiseg.training.job import learns_from_unlabeled, sealed_split
+from semiseg.training.job import learns_from_unlabeled, refuse_untested, sealed_split
 
 Problem = tuple[str, str]
 """(what is wrong, which training it was found in)."""
@@ -52,8 +52,7 @@ def problems_on(dataset: Dataset, training: Training, run: Run, out: Path) -> li
         mapped = dataset.relabeled(run.data.label_map)
         split = sealed_split(mapped, run)
         learns_from_unlabeled(run, mapped, split)
-        if not any(object.__getattribute__(case, "label") is not None for case in split.test):  # whether, not what: nothing is read
-            raise DataError(f"{training.data}: no test case has a label, so there is nothing to score.")
+        refuse_untested(training.data, split)
         folder = RunFolder(out / training.name)
         if (folder.path / "run.yaml").is_file():
             refuse_another_request(folder, training.values())

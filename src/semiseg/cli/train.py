@@ -56,6 +56,7 @@ def train(
     from semiseg.ranks.group import join, leave
     from semiseg.training import train as training
     from semiseg.training.control import control_run
+    from semiseg.training.job import refuse_untested, sealed_split
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -67,6 +68,8 @@ def train(
     if control and resume is None:
         asked = make_run(*layers)
         control_run(asked)  # refused now, not after the training
+        if data is not None:
+            refuse_untested(data.name, sealed_split(open_folder(data).relabeled(asked.data.label_map), asked))
         layers = [{"method": asked.method}, *layers]  # a plan would take the control itself where nothing is unlabelled
     ranks = join(pick_device(device))
     if resume is not None:

@@ -14,7 +14,7 @@ from semiseg.data.folder import open_folder
 from semiseg.errors import DataError
 from semiseg.run_folder import RunFolder
 from semiseg.training.asked import Layers, as_list, refuse_another_request
-from semiseg.training.job import sealed_split
+from semiseg.training.job import refuse_untested, sealed_split
 from semiseg.training.progress import say
 from semiseg.training.train import train_or_resume
 
@@ -46,11 +46,11 @@ def refuse_impossible(data: Path, layers: Layers, wanted: Sequence[Point]) -> No
     for point in wanted:
         run = make_run(*as_list(layers), point.layer())
         try:
-            sealed_split(dataset, run)
+            refuse_untested(dataset.name, sealed_split(dataset, run))
         except DataError as error:
             problems[point.budget] = str(error)
     if problems:
-        raise DataError("\n".join(problems.values()))
+        raise DataError("\n".join(dict.fromkeys(problems.values())))
 
 
 def train_points(

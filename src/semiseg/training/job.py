@@ -78,6 +78,15 @@ def sealed_split(dataset: Dataset, run: Run) -> Split:
     )
 
 
+def refuse_untested(name: str, split: Split) -> None:
+    """Raises DataError where no test case has a label, for what is to be judged by scores; looks whether there is one, and reads none."""
+    if not any(object.__getattribute__(case, "label") is not None for case in split.test):
+        raise DataError(
+            f"{name}: no test case has a label, so there is nothing to score. Name labelled scans in test.list, or test on a part of the "
+            "training scans with data.fold (--fold 1/5)."
+        )
+
+
 def split_ids(split: Split) -> dict[str, list[str]]:
     """The split as case ids, for the run folder."""
     return {part: [case.id for case in getattr(split, part)] for part in ("labeled", "unlabeled", "validation", "test")}
