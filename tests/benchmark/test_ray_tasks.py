@@ -119,5 +119,5 @@ def test_what_a_cluster_lacks_is_found_before_the_first_training(tmp_path: Path,
 
 def test_without_ray_one_sentence_names_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(SettingsError, match=r"pip install 'semiseg\[ray\]'"):
+    with pytest.raises(SettingsError, match=r"pip install '\.\[ray\]'"):
         make_executor(tmp_path, ray="auto")

@@ -212,5 +212,5 @@ def test_without_the_extra_the_message_says_what_to_install(tmp_path: Path, monk
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(DataError, match=r"pip install 'semiseg\[dicom\]'"):
+    with pytest.raises(DataError, match=r"pip install '\.\[dicom\]'"):
         write_label(tmp_path / "mask.dcm", np.zeros((7, 6, 5)), geometry, tmp_path / "scan", ["one"])

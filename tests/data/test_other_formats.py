@@ -116,5 +116,5 @@ def test_without_simpleitk_the_message_says_what_to_install(tmp_path: Path, monk
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(DataError, match=r"scan\.nrrd.*semiseg\[itk\]"):
+    with pytest.raises(DataError, match=r"scan\.nrrd.*pip install '\.\[itk\]'"):
         read_image(tmp_path / "scan.nrrd")
