@@ -14,7 +14,7 @@ import pytest
 from semiseg.case import Array, Geometry
 from semiseg.data.formats import write_label
 from semiseg.errors import DataError
-from semiseg.evaluation.evaluate import evaluate
+from semiseg.evaluation.evaluate import evaluate, evaluate_readable
 from semiseg.evaluation.pairs import Pair, match_pairs
 from semiseg.evaluation.results import MEAN
 
@@ -197,3 +197,18 @@ def test_what_cannot_be_scored_is_an_error() -> None:
     check_error([HALF, HALF], "2 cases are called half")
     check_error([HALF], "no class to score", classes=())
     check_error([Pair("a", EMPTY, EMPTY, (1.0, 1.0))], r"a: spacing is \(1\.0, 1\.0\); expected 3 positive numbers")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_cannot_be_scored_does_not_stop_the_others(tmp_path: Path, workers: int) -> None:
+    (tmp_path / "cut.nii.gz").write_bytes(b"not a scan")
+    cut, small = Pair("cut", tmp_path / "cut.nii.gz", EMPTY), Pair("small", EMPTY[1:], EMPTY)
+    done: list[int] = []
+    found, failed = evaluate_readable([HALF, cut, small, PERFECT], ["organ"], workers, lambda n, _: done.append(n))
+    assert found is not None
+    assert found.as_dict() == evaluate([HALF, PERFECT], ["organ"]).as_dict()
+    assert list(failed) == ["cut", "small"]
+    assert str(tmp_path / "cut.nii.gz") in failed["cut"]
+    assert "has shape (7, 8, 8)" in failed["small"]
+    assert done == [1, 2, 3, 4]
+    assert evaluate_readable([cut], ["organ"]) == (None, {"cut": failed["cut"]})

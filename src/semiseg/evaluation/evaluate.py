@@ -7,6 +7,7 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
@@ -20,7 +21,7 @@ from semiseg.evaluation.metrics import ClassScore, scores
 from semiseg.evaluation.pairs import Pair, match_pairs
 from semiseg.evaluation.results import CaseScore, Evaluation
 
-__all__ = ["Evaluation", "Pair", "evaluate", "match_pairs"]
+__all__ = ["Evaluation", "Pair", "evaluate", "evaluate_readable", "match_pairs"]
 
 AFFINE_TOLERANCE = 1e-3
 """mm. Writers that keep float32 round an offset of 500 mm by up to 3e-5; nothing that small may count as another place."""
@@ -43,35 +44,72 @@ def evaluate(pairs: Iterable[Pair], classes: Sequence[str], workers: int = 1, pr
         DataError: there is nothing to score, two cases have one id, a file cannot be read, or the two label maps of a case
             differ in shape or place or hold values outside the classes, or nothing of a reference is labelled.
     """
-    todo = list(pairs)
-    _check_ids(todo)
-    if not classes:
-        raise DataError("no class to score. Name at least one foreground class")
-    cases: list[CaseScore] = []
-    for case in _score_all(todo, tuple(classes), workers):
-        cases.append(case)
-        if progress is not None:
-            progress(len(cases), len(todo))
+    todo = _checked(pairs, classes)
+    cases = []
+    for found in _score_all(todo, tuple(classes), workers, progress):
+        if isinstance(found, DataError):
+            raise found
+        cases.append(found)
     return Evaluation(tuple(classes), tuple(cases))
 
 
-def _check_ids(pairs: list[Pair]) -> None:
-    if not pairs:
+def evaluate_readable(
+    pairs: Iterable[Pair], classes: Sequence[str], workers: int = 1, progress: Progress | None = None
+) -> tuple[Evaluation | None, dict[str, str]]:
+    """As `evaluate`, but a case that cannot be scored does not stop the others.
+
+    Returns:
+        The scores of the other cases, None where there are none; and what is wrong with each case that could not be scored, by its id.
+
+    Raises:
+        DataError: there is nothing to score, two cases have one id, or no class is named.
+    """
+    todo = _checked(pairs, classes)
+    found = list(_score_all(todo, tuple(classes), workers, progress))
+    cases = tuple(case for case in found if isinstance(case, CaseScore))
+    failed = {pair.id: str(error) for pair, error in zip(todo, found, strict=True) if isinstance(error, DataError)}
+    return Evaluation(tuple(classes), cases) if cases else None, failed
+
+
+def _checked(pairs: Iterable[Pair], classes: Sequence[str]) -> list[Pair]:
+    """The pairs, if there is something to score."""
+    todo = list(pairs)
+    if not todo:
         raise DataError("no case to score")
-    name, times = Counter(pair.id for pair in pairs).most_common(1)[0]
+    name, times = Counter(pair.id for pair in todo).most_common(1)[0]
     if times > 1:
         raise DataError(f"{times} cases are called {name}. Give each case its own id")
+    if not classes:
+        raise DataError("no class to score. Name at least one foreground class")
+    return todo
 
 
-def _score_all(pairs: list[Pair], classes: tuple[str, ...], workers: int) -> Iterator[CaseScore]:
-    """In the order of `pairs`."""
-    if workers <= 1 or len(pairs) == 1:
-        yield from (score_pair(pair, classes) for pair in pairs)
-        return
-    # Fresh processes: forking one that runs threads (torch does) can lock up.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(pairs)), context) as pool:
-        yield from pool.map(partial(score_pair, classes=classes), pairs)
+def _score_all(pairs: list[Pair], classes: tuple[str, ...], workers: int, progress: Progress | None) -> Iterator[CaseScore | DataError]:
+    """The scores of each pair, or why there are none, in the order of `pairs`."""
+    with ExitStack() as stack:
+        score: Iterator[CaseScore | DataError]
+        if workers <= 1 or len(pairs) == 1:
+            score = (_tried(pair, classes) for pair in pairs)
+        else:
+            # Fresh processes: forking one that runs threads (torch does) can lock up.
+            context = multiprocessing.get_context("spawn")
+            pool = ProcessPoolExecutor(min(workers, len(pairs)), context)
+            stack.callback(pool.shutdown, cancel_futures=True)
+            score = pool.map(partial(_tried, classes=classes), pairs)
+        for done, found in enumerate(score, start=1):
+            if progress is not None:
+                progress(done, len(pairs))
+            yield found
+
+
+def _tried(pair: Pair, classes: tuple[str, ...]) -> CaseScore | DataError:
+    """The scores of one case, or why there are none."""
+    try:
+        return score_pair(pair, classes)
+    except DataError as error:
+        return error
+    except OSError as error:
+        return DataError(f"{error.filename or pair.id}: cannot be read ({error.strerror or error})")
 
 
 def score_pair(pair: Pair, classes: tuple[str, ...]) -> CaseScore:
