@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from semiseg.evaluation.efficiency import GAIN, Plateau, believed, fit, measure, middle
+from semiseg.evaluation.efficiency import GAIN, believed, measure, middle
 from semiseg.evaluation.intervals import Scores
+from semiseg.evaluation.plateau import Plateau, fit
 
 TRUE = Plateau(a=0.9, b=0.4, c=0.7, n0=4.0)
 

@@ -10,18 +10,21 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import overload
 
 import numpy as np
 
-from semiseg.case import IGNORE, Array, Geometry, Source, file_of
+from semiseg.case import IGNORE, Array, Case, Geometry, Source, file_of
+from semiseg.data.dataset import find_classes
 from semiseg.data.formats import read_label
-from semiseg.data.labels import classes_of, way_out
+from semiseg.data.labels import classes_of, read_classes, renumbered, way_out
 from semiseg.errors import DataError
 from semiseg.evaluation.metrics import ClassScore, scores
 from semiseg.evaluation.pairs import Pair, match_pairs
 from semiseg.evaluation.results import CaseScore, Evaluation
 
-__all__ = ["Evaluation", "Pair", "evaluate", "evaluate_readable", "match_pairs"]
+__all__ = ["Evaluation", "Pair", "evaluate", "evaluate_readable", "found_classes", "match_pairs"]
 
 AFFINE_TOLERANCE = 1e-3
 """mm. Writers that keep float32 round an offset of 500 mm by up to 3e-5; nothing that small may count as another place."""
@@ -30,33 +33,88 @@ Progress = Callable[[int, int], None]
 """Called with (cases done, cases in all)."""
 
 
-def evaluate(pairs: Iterable[Pair], classes: Sequence[str], workers: int = 1, progress: Progress | None = None) -> Evaluation:
-    """Scores of every case and foreground class.
+@overload
+def evaluate(
+    predictions: Path | str, references: Path | str, classes: Sequence[str] = (), *, workers: int = 1, progress: Progress | None = None
+) -> Evaluation: ...
+
+
+@overload
+def evaluate(pairs: Iterable[Pair], /, classes: Sequence[str], *, workers: int = 1, progress: Progress | None = None) -> Evaluation: ...
+
+
+def evaluate(
+    predictions: Path | str | Iterable[Pair],
+    references: Path | str | Sequence[str] = (),
+    classes: Sequence[str] = (),
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Scores of every case and foreground class: of two folders, or of pairs.
+
+    `evaluate("masks/", "labels/")` scores the files of two folders, matched by name, or two single files; `evaluate(pairs, classes)` scores
+    what was paired by hand, or by `match_pairs` and then given a spacing or a label map. Voxels that nobody labelled in a reference are
+    left out on both sides.
 
     Args:
-        pairs: what to score; see `match_pairs` for two folders. Voxels that nobody labelled in a reference are left out on both sides.
-        classes: names of the foreground classes; label i + 1 is `classes[i]`.
+        predictions: folder of label maps, or one; or pairs.
+        references: folder of label maps that are taken for true, or one. With pairs, the classes stand here.
+        classes: names of the foreground classes; label i + 1 is `classes[i]`. Of two folders, by default `class_1`, ... as the references
+            hold.
         workers: cases scored at once. More than one starts fresh processes, which takes seconds and pays for many or large cases;
             a script that asks for it must be guarded by `if __name__ == "__main__":`.
         progress: called after each case.
 
     Raises:
-        DataError: there is nothing to score, two cases have one id, a file cannot be read, or the two label maps of a case
-            differ in shape or place or hold values outside the classes, or nothing of a reference is labelled.
+        DataError: there is nothing to score, files cannot be matched, two cases have one id, a file cannot be read, or the two label maps
+            of a case differ in shape or place or hold values outside the classes, or nothing of a reference is labelled.
     """
-    todo = _checked(pairs, classes)
+    if isinstance(predictions, Path | str):
+        if not isinstance(references, Path | str):
+            raise DataError(f"{predictions}: no references to score it against. Give two folders or two files, then the classes")
+        todo = match_pairs(predictions, references)
+        names = tuple(classes) or found_classes(todo)
+    elif isinstance(references, Path | str):
+        raise DataError(f"{references!r} stands where the classes of the pairs belong. Give a list of names")
+    else:
+        todo, names = list(predictions), tuple(references or classes)
     cases = []
-    for found in _score_all(todo, tuple(classes), workers, progress):
+    for found in _score_all(_checked(todo, names), names, workers, progress):
         if isinstance(found, DataError):
             raise found
         cases.append(found)
-    return Evaluation(tuple(classes), tuple(cases))
+    return Evaluation(names, tuple(cases))
+
+
+def found_classes(pairs: Iterable[Pair]) -> tuple[str, ...]:
+    """`class_1`, ... for as many classes as those references hold that can be read.
+
+    Raises:
+        DataError: none can be read, or their values are not 0, 1, 2, ... without a gap.
+    """
+    cases = [Case(pair.id, (), pair.reference, label_map=pair.label_map, labeled_part=pair.labeled_part) for pair in pairs]
+    try:
+        return find_classes(cases)
+    except DataError:
+        readable = [case for case in cases if _readable(case)]
+        if len(readable) in (0, len(cases)):
+            raise
+        return find_classes(readable)
+
+
+def _readable(case: Case) -> bool:
+    try:
+        read_classes(case.label, case.label_map, case.labeled_part) if case.label is not None else None
+    except DataError:
+        return False
+    return True
 
 
 def evaluate_readable(
     pairs: Iterable[Pair], classes: Sequence[str], workers: int = 1, progress: Progress | None = None
 ) -> tuple[Evaluation | None, dict[str, str]]:
-    """As `evaluate`, but a case that cannot be scored does not stop the others.
+    """As `evaluate` of pairs, but a case that cannot be scored does not stop the others.
 
     Returns:
         The scores of the other cases, None where there are none; and what is wrong with each case that could not be scored, by its id.
@@ -125,7 +183,8 @@ def score_pair(pair: Pair, classes: tuple[str, ...]) -> CaseScore:
         return CaseScore(pair.id, tuple(map(_missing, scores(np.zeros_like(reference), reference, classes, spacing))), pair.group)
     prediction, prediction_geometry = read_label(pair.prediction)
     prediction_name = _name(pair.prediction, pair.id, "prediction")
-    _check_values(prediction, prediction_name, classes)
+    prediction = renumbered(prediction, pair.prediction_label_map)
+    _check_values(prediction, prediction_name, classes, "--prediction-label-map")
     _check_shapes(prediction, prediction_name, reference, reference_name)
     _check_affines(prediction_geometry, prediction_name, geometry, reference_name)
     spacing = _spacing(pair, reference, geometry)
@@ -150,14 +209,14 @@ def _spacing(pair: Pair, labels: Array, reference: Geometry) -> tuple[float, ...
     return pair.spacing
 
 
-def _check_values(labels: Array, name: str, classes: tuple[str, ...]) -> None:
+def _check_values(labels: Array, name: str, classes: tuple[str, ...], option: str = "--label-map") -> None:
     if not labels.size or (labels.min() >= 0 and labels.max() <= len(classes)):
         return
     values = np.unique(labels)[:10].tolist()
     found = ", ".join(map(str, values))
     raise DataError(
         f"{name}: label has values {{{found}}}; expected 0..{len(classes)} (0 background, then {', '.join(classes)}). "
-        f"{way_out(values, len(classes) + 1)}, or name every class"
+        f"{way_out(values, len(classes) + 1, option)}, or name every class"
     )
 
 

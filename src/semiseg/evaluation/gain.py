@@ -13,6 +13,7 @@ from semiseg.evaluation.statistics import Paired, compare_classes, corrected
 
 PERCENT = f"{LEVEL:.0%}".replace("%", " %")
 SCANS_ALONE = "over test scans alone"
+CAUTION = "another seed may reverse it"
 """What an interval is over where a side has one training."""
 MORE_SEEDS = "Train both again with another --seed and --out, then run `semiseg report` on all runs."
 
@@ -71,7 +72,7 @@ def finding(paired: Paired, ours: str, theirs: str) -> str:
     "Helped" and "did harm" are said only of several trainings on both sides, and where their interval leaves out zero.
     """
     if not (paired.knows_seeds or math.isnan(paired.interval.low)):
-        return f"{ahead(paired, ours, theirs)}: {in_words(paired)}; another seed may reverse it"
+        return f"{ahead(paired, ours, theirs)}: {in_words(paired)}; {CAUTION}"
     return f"{judgement(paired)}: {in_words(paired)}, against {theirs}"
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from semiseg.evaluation.efficiency import REACH, Efficiency, measure
 from semiseg.evaluation.gain import PERCENT
-from semiseg.evaluation.statistics import SEVERAL, case_groups, refuse_other_cases, score_array
+from semiseg.evaluation.statistics import SEVERAL, refuse_other_cases
 from semiseg.reporting.budget_figure import budget_figure
-from semiseg.reporting.evidence import failed_in, over, provenance_remark, provenance_table, span
+from semiseg.reporting.evidence import failed_in, over, provenance_remark, provenance_table, scores_together, span
 from semiseg.reporting.html import Picture, Report, Section
 from semiseg.reporting.protocols import about_protocols, origin
 from semiseg.reporting.runs import Group, group_names, identity
@@ -48,14 +48,10 @@ def curves_of(groups: Sequence[Group]) -> dict[str, list[Group]]:
 def efficiency(members: Sequence[Group]) -> Efficiency:
     """Of one curve, as `curves_of` gives it."""
     name = members[0].evaluations[0].compared()[-1]
-    every = [evaluation for group in members for evaluation in group.evaluations]
-    together, scores, start = score_array(every, name, "dice"), {}, 0
-    for group in members:
-        scores[group.budget] = together[start : start + len(group.evaluations)]
-        start += len(group.evaluations)
+    scores, patients = scores_together(members)
     failures = {group.budget: failed_in(group, name) for group in members}
     draws = {group.budget: len({run.data.draw for run in group.runs}) for group in members}
-    return measure(scores, failures, draws, case_groups(every))
+    return measure(dict(zip((group.budget for group in members), scores, strict=True)), failures, draws, patients)
 
 
 def budget_table(curves: Mapping[str, Efficiency]) -> Table:

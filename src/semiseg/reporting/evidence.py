@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from statistics import fmean
 
+import numpy as np
+
 from semiseg.evaluation.gain import PERCENT
-from semiseg.evaluation.intervals import Interval
+from semiseg.evaluation.intervals import Groups, Interval, Scores
 from semiseg.evaluation.results import MEAN, failed
-from semiseg.evaluation.statistics import Paired, Spread, case_groups, score_array, spread
+from semiseg.evaluation.statistics import SEVERAL, Paired, Spread, case_groups, score_array, spread
 from semiseg.reporting.contrasts import Contrast
 from semiseg.reporting.runs import Group, training_names
 from semiseg.reporting.tables import Table
@@ -53,7 +55,7 @@ def spread_table(groups: Sequence[Group]) -> Table:
         for name in group.evaluations[0].compared():
             found = group_spread(group, name)
             spreads = (number(found.training_std), number(found.case_std))
-            cells = (f"{found.mean:.3f}", over(span(found.interval), found.trainings > 1), *spreads, str(failed_in(group, name)))
+            cells = (f"{found.mean:.3f}", over(span(found.interval), found.trainings >= SEVERAL), *spreads, str(failed_in(group, name)))
             rows.append((group.name, name, str(found.trainings), *cells))
     head = ("Method", "Class", "Trainings", "Dice", f"{PERCENT} interval", "Spread over trainings", "Spread over scans", "Failures")
     return Table(head, tuple(rows), keys=2)
@@ -62,6 +64,13 @@ def spread_table(groups: Sequence[Group]) -> Table:
 def group_spread(group: Group, name: str) -> Spread:
     """Dice of one class, or of `MEAN`."""
     return spread(score_array(group.evaluations, name, "dice"), case_groups(group.evaluations))
+
+
+def scores_together(groups: Sequence[Group]) -> tuple[list[Scores], Groups]:
+    """Dice of the mean over classes of each group's trainings, (T, N) over the same cases, and the patients of these."""
+    every = [evaluation for group in groups for evaluation in group.evaluations]
+    rows = iter(score_array(every, every[0].compared()[-1], "dice"))
+    return [np.stack([next(rows) for _ in group.evaluations]) for group in groups], case_groups(every)
 
 
 def contrast_table(found: Sequence[Contrast]) -> Table:

@@ -9,7 +9,7 @@ import numpy as np
 
 from semiseg.case import Array, Case
 from semiseg.errors import DataError
-from semiseg.evaluation.gain import in_words
+from semiseg.evaluation.gain import CAUTION, in_words
 from semiseg.evaluation.statistics import SEVERAL, compare_classes, corrected
 from semiseg.reporting.contrasts import Contrast, unequal
 from semiseg.reporting.evidence import ABOUT_TESTS, case_means, contrast_table, provenance_remark, provenance_table
@@ -19,7 +19,7 @@ from semiseg.reporting.pictures import Finished, read_example
 from semiseg.reporting.protocols import about_protocols, kind, origin
 from semiseg.reporting.runs import Group, Training, group_names, grouped
 from semiseg.reporting.settings import environment, settings
-from semiseg.reporting.summary import CAUTION, means_over
+from semiseg.reporting.summary import means_over
 from semiseg.reporting.tables import Table
 
 METRICS = {"dice": "Dice", "hd95_mm": "HD95 [mm]"}

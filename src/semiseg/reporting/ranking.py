@@ -10,10 +10,10 @@ from semiseg.evaluation.gain import PERCENT
 from semiseg.evaluation.inflation import inflation
 from semiseg.evaluation.ranks import LEAST, Stability, rank_stability
 from semiseg.evaluation.results import MEAN, Evaluation
-from semiseg.evaluation.statistics import SEVERAL, case_groups, score_array
+from semiseg.evaluation.statistics import SEVERAL
 from semiseg.reporting.contrasts import every_pair, fields
 from semiseg.reporting.curve import budget_picture, curves_of, efficiency
-from semiseg.reporting.evidence import ABOUT_P, failed_in, number, over, paired_cells, paired_head, span
+from semiseg.reporting.evidence import ABOUT_P, failed_in, number, over, paired_cells, paired_head, scores_together, span
 from semiseg.reporting.html import Section
 from semiseg.reporting.protocols import kind
 from semiseg.reporting.runs import Group, pooled
@@ -60,7 +60,7 @@ def fits(curves: Mapping[str, Efficiency]) -> tuple[str, ...]:
     fitted = {name: (curve.estimate(curve.plateau), curve.caution()) for name, curve in curves.items() if curve.plateau is not None}
     cautions = {caution for _, caution in fitted.values()}
     if len(fitted) < LEAST or len(cautions) > 1:
-        return tuple(f"{name}: {estimate} {caution}".rstrip() for name, (estimate, caution) in fitted.items())
+        return tuple(f"{name}: {curves[name].sentence()}" for name in fitted)
     return (*(f"{name}: {estimate}" for name, (estimate, _) in fitted.items()), *filter(None, cautions))
 
 
@@ -107,13 +107,9 @@ def rank_table(members: Sequence[Group], where: str) -> tuple[str, Table]:
 
 def stability(members: Sequence[Group]) -> Stability:
     """The order of the methods of one label budget, by the Dice of the mean over classes."""
-    name, every = members[0].evaluations[0].compared()[-1], [evaluation for group in members for evaluation in group.evaluations]
-    together, start, scores = score_array(every, name, "dice"), 0, {}
-    for group in members:
-        scores[group.name] = together[start : start + len(group.evaluations)]
-        start += len(group.evaluations)
+    scores, patients = scores_together(members)
     by_seed = {group.name: {seed: row for row, seed in enumerate(group.by_seed)} for group in members}
-    return rank_stability(scores, by_seed, groups=case_groups(every))
+    return rank_stability(dict(zip((group.name for group in members), scores, strict=True)), by_seed, groups=patients)
 
 
 def selected(groups: Sequence[Group]) -> tuple[Section, ...]:

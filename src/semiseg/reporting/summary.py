@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from semiseg.evaluation.gain import PERCENT, SCANS_ALONE, in_words
+from semiseg.evaluation.gain import CAUTION, PERCENT, SCANS_ALONE, in_words
 from semiseg.evaluation.results import failed
 from semiseg.evaluation.statistics import SEVERAL, Spread, case_groups
 from semiseg.reporting.contrasts import Contrast, fields, unequal
@@ -17,7 +17,6 @@ LISTED = 4
 """Differences and failures that are told; tables hold the others."""
 SURE = 0.05
 """Of p (Holm), where comparisons are counted."""
-CAUTION = "another seed may reverse it"
 
 
 def summary(groups: Sequence[Group], found: Sequence[Contrast]) -> str:
