@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 from uuid import uuid4
 
@@ -28,9 +30,9 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         TrainingError: the disk is full or not writable; what stood at `path` is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")  # not mkstemp, whose files nobody else may read
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
@@ -87,6 +89,11 @@ class RunFolder:
         folder.write_text("run.yaml", run.to_yaml())
         return folder
 
+    def discard_unbegun(self) -> None:
+        """Remove the folder if no step was made in it, so that its name is free for another try."""
+        if not self.state.exists() and not self.weights.exists():
+            shutil.rmtree(self.path)
+
     @staticmethod
     def open(path: Path) -> RunFolder:
         """An existing run folder.
@@ -142,9 +149,19 @@ class RunFolder:
 
 
 def refuse_existing(path: Path) -> None:
-    """Raises RunFolderError where a new run would write into something that is there; to be asked before hours of preparation as well."""
+    """Raises RunFolderError where a new run cannot be, or would write into what is there; to be asked before hours of preparation."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise RunFolderError(f"{path}: exists already. Go on with it by --resume, or choose another folder with --out.")
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise RunFolderError(f"{path}: cannot be written ({error.strerror}). Choose another folder with --out.") from error
+    finally:
+        for folder in made:
+            if folder.is_dir():
+                folder.rmdir()
 
 
 def environment() -> dict[str, str]:

@@ -12,7 +12,7 @@ from semiseg.data.folder import open_folder
 from semiseg.errors import SemisegError, SettingsError
 from semiseg.run_folder import RunFolder
 from semiseg.training.asked import refuse_another_request
-from semiseg.training.job import learns_from_unlabeled, refuse_untested, sealed_split
+from semiseg.training.job import learns_from_unlabeled, refuse_odd_stride, refuse_untested, sealed_split
 
 Problem = tuple[str, str]
 """(what is wrong, which training it was found in)."""
@@ -52,6 +52,7 @@ def problems_on(dataset: Dataset, training: Training, run: Run, out: Path) -> li
         mapped = dataset.relabeled(run.data.label_map)
         split = sealed_split(mapped, run)
         learns_from_unlabeled(run, mapped, split)
+        refuse_odd_stride(run)
         refuse_untested(training.data, split)
         folder = RunFolder(out / training.name)
         if (folder.path / "run.yaml").is_file():

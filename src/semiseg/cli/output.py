@@ -26,7 +26,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
 
 class Group(TyperGroup):
-    """Commands whose expected errors are one red sentence and exit code 1; with `--debug`, a traceback."""
+    """Commands whose expected errors and files that the system refuses are one red sentence and exit code 1; `--debug` adds a traceback."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Let `--debug` stand anywhere on the line."""
@@ -38,11 +38,19 @@ class Group(TyperGroup):
             return super().invoke(ctx)
         except OtherProcessError as error:
             raise typer.Exit from error  # the first process says it, and fails
-        except SemisegError as error:
-            if ctx.params["debug"]:
+        except (SemisegError, OSError) as error:
+            sentence = str(error) if isinstance(error, SemisegError) else refused(error)
+            if ctx.params["debug"] or sentence is None:
                 raise
-            Console(stderr=True, soft_wrap=True).print(Text(str(error), style="red"))
+            Console(stderr=True, soft_wrap=True).print(Text(sentence, style="red"))
             raise typer.Exit(FAILED) from error
+
+
+def refused(error: OSError) -> str | None:
+    """What the system would not do with a file or folder; None where it names none, which no user can mend."""
+    if error.filename is None or error.strerror is None:
+        return None
+    return f"{error.filename}: cannot be read or written ({error.strerror}). Choose another place, or ask for access to this one."
 
 
 def print_json(value: Any) -> None:

@@ -26,12 +26,34 @@ def asked(layers: Layers) -> dict[str, Any]:
     return dict(flat(values))
 
 
-def refuse_other_settings(run: Run, layers: Layers, folder: RunFolder) -> None:
-    """Raises RunFolderError naming every setting of the layers that differs from the run's; what they leave open is the run's."""
+def asked_over(run: Run, layers: Layers) -> Run:
+    """The run with the layers' settings; those of the method only where it is the same."""
     whole = run.model_dump()
     kept = whole if combined(whole, *as_list(layers))["method"] == run.method else {**whole, "settings": {}}
-    now = make_run(kept, *as_list(layers))
-    old, new = dict(flat(whole)), dict(flat(now.model_dump()))
+    return make_run(kept, *as_list(layers))
+
+
+def settled(folder: RunFolder, layers: Layers) -> Run:
+    """The run to go on with: the folder's own; once its weights are there, with the `inference` that is asked for now, which it then keeps.
+
+    Raises:
+        RunFolderError: the layers ask for anything else.
+    """
+    run = folder.run()
+    now = run.model_copy(update={"inference": asked_over(run, layers).inference}) if folder.weights.is_file() else run
+    refuse_other_settings(now, layers, folder)
+    if now != run:
+        later = {name: value for name, value in asked(layers).items() if name.startswith("inference.")}
+        if plan := folder.read_json("plan.json"):
+            folder.write_json("plan.json", {**plan, "asked": {**plan.get("asked", {}), **later}})
+        folder.write_text("run.yaml", now.to_yaml())
+    return now
+
+
+def refuse_other_settings(run: Run, layers: Layers, folder: RunFolder) -> None:
+    """Raises RunFolderError naming every setting of the layers that differs from the run's; what they leave open is the run's."""
+    now = asked_over(run, layers)
+    old, new = dict(flat(run.model_dump())), dict(flat(now.model_dump()))
     changed = [f"{name} ({old.get(name)} -> {new.get(name)})" for name in old | new if old.get(name) != new.get(name)]
     if now != run:
         raise RunFolderError(

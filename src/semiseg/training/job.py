@@ -16,6 +16,7 @@ from semiseg.data.prepare import Prepared, prepare
 from semiseg.devices import channels_last
 from semiseg.errors import DataError, SettingsError
 from semiseg.evaluation.results import Provenance
+from semiseg.inference.sliding_window import check_stride
 from semiseg.methods import find_method
 from semiseg.training.door import seal
 from semiseg.training.progress import StepProgress
@@ -85,6 +86,12 @@ def refuse_untested(name: str, split: Split) -> None:
             f"{name}: no test case has a label, so there is nothing to score. Name labelled scans in test.list, or test on a part of the "
             "training scans with data.fold (--fold 1/5)."
         )
+
+
+def refuse_odd_stride(run: Run) -> None:
+    """Raises SettingsError where windows of `inference.stride` do not suit the patch, as far as both are known."""
+    if run.training.patch and run.inference.stride:
+        check_stride(run.training.patch, run.inference.stride)
 
 
 def split_ids(split: Split) -> dict[str, list[str]]:

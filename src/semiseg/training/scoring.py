@@ -3,47 +3,118 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from semiseg.case import Case
-from semiseg.data.formats import write_label
-from semiseg.evaluation.evaluate import Evaluation, Pair, evaluate
+from semiseg.data.formats import files_of, write_label
+from semiseg.errors import DataError
+from semiseg.evaluation.evaluate import Evaluation, Pair, evaluate_readable
 from semiseg.evaluation.results import Provenance
 from semiseg.inference.predictor import load
 from semiseg.run_folder import RunFolder
+from semiseg.training.limits import StopRequest
 
 SELECTED = "-selected"
 """Ends the names of files that come from the weights of the best look."""
+PARTIAL = "-partial"
+"""Ends the names of score files that lack test cases which could not be read."""
+NAMED = 5
+"""Unreadable cases that an error tells the reasons of."""
 Progress = Callable[[int, int], None]
 """Called with (cases done, cases in all)."""
 
 
-def score_test_cases(
-    folder: RunFolder,
-    cases: Sequence[Case],
-    source: Provenance,
-    device: str = "auto",
-    progress: Progress | None = None,
-    selected: bool = False,
-) -> Evaluation:
-    """Write predictions/<case>.nii.gz for each case, and scores.csv and scores.json of those that have a label, with their provenance.
+@dataclass(frozen=True)
+class Scoring:
+    """How the test cases of a run are to be scored.
 
-    With `selected`, those of the weights of the best look: predictions-selected/, scores-selected.csv and scores-selected.json.
-
-    Raises:
-        DataError: a test case is not readable, or its label does not fit.
+    Attributes:
+        folder: of the finished run.
+        source: where the scores come from.
+        device: auto, cpu, cuda or mps.
+        stop: asked after each case.
+        selected: with the weights of the best look: predictions-selected/, scores-selected.csv and scores-selected.json.
     """
-    predictor, suffix = load(folder.path, device, selected=selected), SELECTED if selected else ""
-    pairs: list[Pair] = []
-    for case in cases:
-        mask = folder.path / f"predictions{suffix}" / f"{case.id}.nii.gz"
-        prediction = predictor.predict(case.images, case.spacing)
-        write_label(mask, prediction.labels, prediction.geometry)
-        if case.label is not None:
-            pairs.append(Pair(case.id, mask, case.label, case.spacing, case.label_map, case.labeled_part, case.group))
-        if progress is not None:
-            progress(len(pairs), len(cases))
-    evaluation = replace(evaluate(pairs, predictor.run.data.classes), provenance=source)
-    evaluation.to_csv(folder.path / f"scores{suffix}.csv")
-    evaluation.to_json(folder.path / f"scores{suffix}.json")
-    return evaluation
+
+    folder: RunFolder
+    source: Provenance
+    device: str
+    stop: StopRequest
+    selected: bool = False
+
+    @property
+    def suffix(self) -> str:
+        return SELECTED if self.selected else ""
+
+    def of(self, cases: Sequence[Case], progress: Progress | None = None) -> Evaluation | None:
+        """Write predictions/<case>.nii.gz for each case, and scores.csv and scores.json of those that have a label; None if stopped before.
+
+        Masks that are newer than the weights, the settings and the scan stay, so that the next call goes on where this one stopped.
+
+        Raises:
+            DataError: test cases are not readable, or their labels do not fit. The scores of all others are in scores-partial.csv and
+                scores-partial.json, and the next call needs no more than these cases.
+        """
+        predictor = load(self.folder.path, self.device, selected=self.selected)
+        masks: dict[str, Path] = {}
+        unread: dict[str, str] = {}
+        predicted = 0  # at least one, so that every call comes further
+        for done, case in enumerate(cases, start=1):
+            masks[case.id] = self.folder.path / f"predictions{self.suffix}" / f"{case.id}.nii.gz"
+            if self.holds(masks[case.id], case):
+                continue
+            if predicted and self.stop.reason() is not None:
+                return None
+            predicted += 1
+            try:
+                prediction = predictor.predict(case.images, case.spacing)
+                write_label(masks[case.id], prediction.labels, prediction.geometry)
+            except DataError as error:
+                unread[case.id] = str(error)
+            if progress is not None:
+                progress(done, len(cases))
+        pairs = [
+            Pair(case.id, masks[case.id], case.label, case.spacing, case.label_map, case.labeled_part, case.group)
+            for case in cases
+            if case.label is not None and case.id not in unread
+        ]
+        found, unfit = evaluate_readable(pairs, predictor.run.data.classes) if pairs else (None, {})
+        return self.kept(found, unread | unfit, len(cases))
+
+    def holds(self, mask: Path, case: Case) -> bool:
+        """Whether the mask was made of the weights, the settings and the scan that are there now."""
+        weights = self.folder.selected_weights if self.selected else self.folder.weights
+        behind = [weights, self.folder.path / "run.yaml", *(file for image in case.images for file in files_of(image))]
+        return mask.is_file() and all(file.is_file() and file.stat().st_mtime_ns < mask.stat().st_mtime_ns for file in behind)
+
+    def kept(self, found: Evaluation | None, failed: dict[str, str], count: int) -> Evaluation:
+        """Write the scores; raises DataError where some are missing."""
+        evaluation = None if found is None else replace(found, provenance=self.source)
+        if not failed and evaluation is not None:
+            self.write(evaluation, "")
+            for ending in ("csv", "json"):
+                (self.folder.path / f"scores{self.suffix}{PARTIAL}.{ending}").unlink(missing_ok=True)
+            return evaluation
+        if evaluation is not None:
+            self.write(evaluation, PARTIAL)
+        others = "" if evaluation is None else f" The scores of the other {len(evaluation.cases)} are in scores{self.suffix}{PARTIAL}.csv."
+        reasons = [f"- {reason}" for reason in list(failed.values())[:NAMED]]
+        more = [f"- and {len(failed) - NAMED} more"] if len(failed) > NAMED else []
+        raise DataError(
+            "\n".join(
+                [
+                    f"{self.folder.path}: the training is done and its weights are kept, but {len(failed)} of {count} test cases could not "
+                    f"be scored.{others}",
+                    *reasons,
+                    *more,
+                    f"Mend the files, then: semiseg train --resume {self.folder.path}",
+                ]
+            )
+        )
+
+    def write(self, evaluation: Evaluation, ending: str) -> None:
+        """scores*.csv, then scores*.json, which says that all is there."""
+        stem = self.folder.path / f"scores{self.suffix}{ending}"
+        evaluation.to_csv(stem.with_name(f"{stem.name}.csv"))
+        evaluation.to_json(stem.with_name(f"{stem.name}.json"))

@@ -19,7 +19,7 @@ from semiseg.planning.fingerprint import fingerprint
 from semiseg.planning.machine import Machine, this_machine
 from semiseg.planning.plan import Plan, dataset_layer, make_plan, method_layer
 from semiseg.planning.show import in_brief
-from semiseg.training.job import learns_from_unlabeled, sealed_split
+from semiseg.training.job import learns_from_unlabeled, refuse_odd_stride, sealed_split
 from semiseg.training.progress import say
 
 
@@ -73,6 +73,7 @@ def start(
     machine = machine or this_machine(device)
     found = fingerprint(split, asked.data.classes or split.named, machine.cores)
     plan = make_plan(asked, dataset, found, machine, method_named=any("method" in layer for layer in given))
+    refuse_odd_stride(plan.run)
     if show and plan.own:
         for line in in_brief(plan):
             say(line)

@@ -13,21 +13,21 @@ from semiseg.case import Case
 from semiseg.config import Run
 from semiseg.data.dataset import Dataset
 from semiseg.data.folder import open_folder
-from semiseg.errors import RunFolderError
+from semiseg.errors import RunFolderError, TrainingError
 from semiseg.evaluation.results import Evaluation
 from semiseg.methods import Method
 from semiseg.planning.show import as_dict
 from semiseg.ranks.group import ALONE, Ranks
 from semiseg.run_folder import RunFolder, refuse_existing
-from semiseg.training.asked import Layers, as_list, asked, refuse_another_request, refuse_other_settings
+from semiseg.training.asked import Layers, as_list, asked, refuse_another_request, settled
 from semiseg.training.checkpoint import Progress
 from semiseg.training.cost import cost
 from semiseg.training.door import unseal
 from semiseg.training.fit import Engine, fit
-from semiseg.training.job import Job, make_job, sealed_split, split_ids
+from semiseg.training.job import Job, make_job, refuse_odd_stride, sealed_split, split_ids
 from semiseg.training.progress import StepProgress, say
 from semiseg.training.protocol import Part, looked_at, protocol_name
-from semiseg.training.scoring import score_test_cases
+from semiseg.training.scoring import Scoring
 from semiseg.training.seeds import seed_network
 from semiseg.training.selection import last_stage, restore_best
 from semiseg.training.start import start
@@ -38,7 +38,8 @@ class Trained:
     """What a call of `train` or `resume` left.
 
     Attributes:
-        evaluation: of the test cases that have labels, once the last step is done.
+        finished: the last step is done, and the test cases are scored if they were to be.
+        evaluation: of the test cases that have labels.
         selected: the same with the weights of the best look, where the protocol looks.
     """
 
@@ -83,7 +84,12 @@ def train(
     else:
         folder = ranks.told()
         job = reopened(folder, (), data if isinstance(data, Dataset) else None, engine)
-    return carry_on(job, folder, engine, test)
+    try:
+        return carry_on(job, folder, engine, test)
+    except Exception as error:
+        if ranks.is_first and not isinstance(error, TrainingError):  # which may be mended outside, and the run resumed
+            folder.discard_unbegun()
+        raise
 
 
 def begin(data: Path | str | Dataset, layers: Layers, out: Path | None, engine: Engine) -> tuple[Job, RunFolder]:
@@ -111,7 +117,7 @@ def resume(
 
     Args:
         folder: the run folder.
-        layers: settings, if given, must be those of the run.
+        layers: settings, if given, must be those of the run; `inference` may change once the last step is done.
         data: the data set, for a run that was trained on arrays in memory.
         ranks: as for `train`; their number may be another one than before.
 
@@ -125,8 +131,8 @@ def resume(
 
 def reopened(folder: RunFolder, layers: Layers, data: Dataset | None, engine: Engine) -> Job:
     """A training that was begun, from its folder."""
-    run = folder.run()
-    refuse_other_settings(run, layers, folder)
+    run = settled(folder, layers)
+    refuse_odd_stride(run)
     dataset = (data if data is not None else open_folder(data_folder(run, folder))).relabeled(run.data.label_map)
     split = sealed_split(dataset, run)
     if folder.read_json("split.json") != split_ids(split):
@@ -177,8 +183,9 @@ def carry_on(job: Job, folder: RunFolder, engine: Engine, test: bool) -> Trained
             say(f"Stopped after step {done.step} of {steps}: {reason}.")
             say(f"Go on with: semiseg train --resume {folder.path}")
         return Trained(folder, False, done.step, steps)
-    evaluation, selected = engine.ranks.first(lambda: score_all(job, folder, engine, chosen)) if test else (None, None)
-    return Trained(folder, True, done.step, steps, evaluation, selected)
+    if not test:
+        return Trained(folder, True, done.step, steps)
+    return engine.ranks.first(lambda: score_all(Trained(folder, True, done.step, steps), job, engine, chosen))
 
 
 def learn(job: Job, folder: RunFolder, engine: Engine) -> tuple[Progress, bool]:
@@ -192,8 +199,13 @@ def learn(job: Job, folder: RunFolder, engine: Engine) -> tuple[Progress, bool]:
 
 
 def keep_weights(run: Run, method: Method[Any], folder: RunFolder, done: Progress, device: torch.device) -> bool:
-    """Write the weights of the last step, those of the best look if there were any, and what the training took; whether there were."""
+    """Write the weights of the last step, those of the best look if there were any, and what the training took; whether there were.
+
+    Once they are there they stay: masks that were predicted with them still hold.
+    """
     steps = run.training.steps
+    if folder.weights.is_file() and folder.read_json("cost.json") is not None:
+        return folder.selected_weights.is_file()
     folder.save_weights(method)
     chosen = restore_best(folder, method, {}, last_stage(method.stages(steps)), done.looks, device)
     if chosen is not None:
@@ -202,19 +214,26 @@ def keep_weights(run: Run, method: Method[Any], folder: RunFolder, done: Progres
     return chosen is not None
 
 
-def score_all(job: Job, folder: RunFolder, engine: Engine, chosen: bool) -> tuple[Evaluation | None, Evaluation | None]:
-    """Open the test cases; the scores of the last step's weights and, where some were `chosen`, of those. None without labelled cases."""
-    tested = [case for case in unseal(job.split.test, folder) if case.label is not None]
+def score_all(trained: Trained, job: Job, engine: Engine, chosen: bool) -> Trained:
+    """Open the test cases, and add the scores of the last step's weights and, where some were `chosen`, of those, if they have labels.
+
+    Not finished where it was stopped before the last case.
+    """
+    tested = [case for case in unseal(job.split.test, trained.folder) if case.label is not None]
     if not tested:
-        return None, None
-    selected = score(job, folder, tested, engine, looked_at(job.run, job.split.validation)) if chosen else None
-    return score(job, folder, tested, engine), selected
+        return trained
+    with engine.stop:
+        selected = score(job, trained.folder, tested, engine, looked_at(job.run, job.split.validation)) if chosen else None
+        last = score(job, trained.folder, tested, engine) if selected or not chosen else None
+    if last is None and engine.show:
+        say(f"Stopped while the test cases were predicted: {engine.stop.reason()}.")
+        say(f"Go on with: semiseg train --resume {trained.folder.path}")
+    return replace(trained, finished=last is not None, evaluation=last, selected=selected)
 
 
-def score(job: Job, folder: RunFolder, tested: Sequence[Case], engine: Engine, selected_on: Part | None = None) -> Evaluation:
-    """Predict and score the test cases with the last step's weights, or with those that were chosen on `selected_on`."""
+def score(job: Job, folder: RunFolder, tested: Sequence[Case], engine: Engine, selected_on: Part | None = None) -> Evaluation | None:
+    """Predict and score the test cases with the last step's weights, or with those that were chosen on `selected_on`; None if stopped."""
     source = replace(job.source, protocol=protocol_name(job.run, selected_on))
+    scoring = Scoring(folder, source, engine.device.type, engine.stop, selected_on is not None)
     with StepProgress("test", len(tested), show=engine.show) as bar:
-        return score_test_cases(
-            folder, tested, source, engine.device.type, lambda done, total: bar.update(done), selected=selected_on is not None
-        )
+        return scoring.of(tested, lambda done, total: bar.update(done))
