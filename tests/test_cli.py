@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -188,6 +189,34 @@ def test_evaluate_prints_and_writes_scores(tmp_path: Path) -> None:
     missing = CLI.invoke(app, line)
     assert missing.exit_code == 1
     assert "no prediction for any of the 1 references" in missing.stderr
+
+
+def test_evaluate_scores_what_it_can_and_says_what_it_cannot(tmp_path: Path) -> None:
+    for name in "ab":
+        write_mask(tmp_path / "masks" / f"{name}.nii.gz", side=2)
+        write_mask(tmp_path / "labels" / f"{name}.nii.gz", side=4)
+    for part in ("masks/c.nii.gz", "labels/c.nii.gz"):
+        (tmp_path / part).write_bytes(b"cut short")
+    line = ["evaluate", str(tmp_path / "masks"), str(tmp_path / "labels"), "--to", str(tmp_path / "new" / "scores.csv")]
+    done = CLI.invoke(app, line)
+    assert done.exit_code == 1
+    assert "(n=2)" in done.stdout
+    assert "1 of 3 cases could not be scored and are in no average." in done.stdout
+    partial = tmp_path / "new" / "scores-partial.csv"
+    assert f"1 of 3 cases could not be scored. The scores of the others are in {partial}." in done.stderr
+    assert str(tmp_path / "labels" / "c.nii.gz") in done.stderr
+    assert [row.split(",")[0] for row in partial.read_text(encoding="utf-8").splitlines()] == ["case", "a", "b"]
+    assert not (tmp_path / "new" / "scores.csv").exists()
+    assert list(json.loads(CLI.invoke(app, [*line, "--json"]).stdout)["not_scored"]) == ["c"]
+
+
+@pytest.mark.parametrize(("to", "message"), [("file/x.csv", "cannot be made, because .*file is a file"), ("folder.csv", "is a folder")])
+def test_scores_that_cannot_be_written_are_refused_at_once(tmp_path: Path, to: str, message: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.csv").mkdir()
+    done = CLI.invoke(app, ["evaluate", str(tmp_path), str(tmp_path), "--to", str(tmp_path / to)])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert re.search(message, done.stderr)
 
 
 def test_import_weights_makes_a_run_that_opens(tmp_path: Path) -> None:

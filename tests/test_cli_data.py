@@ -66,6 +66,12 @@ def test_evaluate_takes_a_label_map(scans: Path) -> None:
     done = CLI.invoke(app, ["evaluate", str(scans / "masks"), str(scans / "labels"), "--label-map", "255:1", "--json"])
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["summary"]["class_1"]["dice"]["mean"] == 1
+    line = ["evaluate", str(scans / "labels"), str(scans / "labels"), "--label-map", "255:1", "--json"]
+    failed = CLI.invoke(app, line)
+    assert "--prediction-label-map 255:1" in failed.stderr
+    done = CLI.invoke(app, [*line, "--prediction-label-map", "255:1"])
+    assert json.loads(done.stdout)["summary"]["class_1"]["dice"]["mean"] == 1, done.stderr
+    assert CLI.invoke(app, [*line, "--prediction-label-map", "255:ignore"]).exit_code == 2
 
 
 def test_a_folder_of_nrrd_with_masks_of_255_is_trained_scored_and_predicted(scans: Path, tmp_path: Path) -> None:

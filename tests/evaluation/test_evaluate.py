@@ -137,6 +137,19 @@ def test_folders_of_nifti_are_scored_in_their_own_millimeters(tmp_path: Path) ->
     assert done == [(1, 1)]
 
 
+def test_two_folders_are_scored_by_their_names(tmp_path: Path) -> None:
+    write(tmp_path / "p" / "a.nii.gz", box(1, 1, 1))
+    write(tmp_path / "r" / "a.nii.gz", box(2, 1, 1))
+    pairs = [Pair("a", str(tmp_path / "p" / "a.nii.gz"), str(tmp_path / "r" / "a.nii.gz"))]  # type: ignore[arg-type]  # as people write it
+    named = evaluate(str(tmp_path / "p"), tmp_path / "r", ["organ"])
+    assert named.as_dict() == evaluate(pairs, ["organ"]).as_dict() == evaluate(pairs, classes=["organ"]).as_dict()
+    assert evaluate(tmp_path / "p", tmp_path / "r").classes == ("class_1",)
+    with pytest.raises(DataError, match="Give two folders"):
+        evaluate(tmp_path / "p", ["organ"])  # type: ignore[call-overload]  # that is the mistake
+    with pytest.raises(DataError, match="Give a list of names"):
+        evaluate(pairs, "organ")
+
+
 def test_an_own_spacing_wins_over_the_file_and_h5_has_none(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["label"] = box(2, 1, 1)

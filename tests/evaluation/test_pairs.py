@@ -27,6 +27,20 @@ def test_files_are_matched_by_name_whatever_their_format(tmp_path: Path) -> None
     ]
 
 
+def test_the_number_of_the_only_modality_makes_no_difference(tmp_path: Path) -> None:
+    numbered = folder(tmp_path / "numbered", "a_0000.nii.gz", "b_0000.nii.gz", "c_0000.nii.gz")
+    bare = folder(tmp_path / "bare", "a.nii.gz", "b.nii.gz", "c_0000.nii.gz")
+    assert [(p.id, p.prediction) for p in match_pairs(numbered, bare)] == [
+        ("a", numbered / "a_0000.nii.gz"),
+        ("b", numbered / "b_0000.nii.gz"),
+        ("c_0000", numbered / "c_0000.nii.gz"),
+    ]
+    assert next((p.id, p.prediction) for p in match_pairs(str(bare), str(numbered))) == ("a_0000", bare / "a.nii.gz")
+    slices = folder(tmp_path / "slices", "a.nii.gz", "b_0000.nii.gz", "b_0001.nii.gz")
+    with pytest.raises(DataError, match=r"2 of 3 predictions are missing: b, c_0000\. .*--allow-missing \(in Python allow_missing=True\)"):
+        match_pairs(slices, bare)
+
+
 def test_two_files_are_a_pair_whatever_their_names(tmp_path: Path) -> None:
     folder(tmp_path / "f", "mask.nii.gz", "truth.nii.gz")
     (pair,) = match_pairs(tmp_path / "f" / "mask.nii.gz", tmp_path / "f" / "truth.nii.gz")
@@ -43,7 +57,7 @@ def test_missing_predictions_are_an_error_that_lists_five(tmp_path: Path) -> Non
 
 
 def test_folders_that_share_no_name_are_an_error_even_then(tmp_path: Path) -> None:
-    predictions, references = folder(tmp_path / "p", "a_0000.nii.gz"), folder(tmp_path / "r", "a.nii.gz", "b.nii.gz")
+    predictions, references = folder(tmp_path / "p", "a_1.nii.gz"), folder(tmp_path / "r", "a.nii.gz", "b.nii.gz")
     with pytest.raises(DataError, match=r"no prediction for any of the 2 references.*a\.nii\.gz"):
         match_pairs(predictions, references, allow_missing=True)
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from semiseg.cli.label_map import LabelMap
-from semiseg.cli.output import AsJson, print_json, print_text
+from semiseg.cli.label_map import LabelMap, PredictionLabelMap
+from semiseg.cli.output import AsJson, print_json, print_text, refuse_unwritable
 from semiseg.cli.predict import split_names
+from semiseg.errors import DataError
 
 if TYPE_CHECKING:
-    from semiseg.evaluation.pairs import Pair
+    from semiseg.evaluation.results import Evaluation
+
+LISTED = 20
+"""Cases that could not be scored of which the reason is printed."""
 
 
 def evaluate(
@@ -24,6 +28,7 @@ def evaluate(
         str | None, typer.Option(help="Names of the classes 1, 2, ...: a,b,c. Default: class_1, ... as the references hold.")
     ] = None,
     label_map: LabelMap = None,
+    prediction_label_map: PredictionLabelMap = None,
     ignore: Annotated[
         list[int] | None, typer.Option(help="A value of the references where nobody labelled: left out of all scores.", show_default=False)
     ] = None,
@@ -35,25 +40,60 @@ def evaluate(
     workers: Annotated[int, typer.Option(min=1, help="Cases scored at once.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Dice, Jaccard, HD95 and surface distances, per class and case."""
+    """Dice, Jaccard, HD95 and surface distances, per class and case. Exit code 1: some cases could not be scored, the others are."""
     if to is not None and to.suffix not in (".csv", ".json"):
         raise typer.BadParameter(f"{to}: expected a name that ends with .csv or .json.", param_hint="--to")
+    if to is not None:
+        refuse_unwritable(to, "--to")
     from semiseg.case import IGNORE
-    from semiseg.evaluation.evaluate import evaluate as score
-    from semiseg.evaluation.evaluate import match_pairs
+    from semiseg.evaluation.evaluate import evaluate_readable, found_classes, match_pairs
     from semiseg.training.progress import StepProgress
 
     sides, values = parse_spacing(spacing), {**(label_map or {}), **dict.fromkeys(ignore or (), IGNORE)}
-    pairs = [replace(pair, spacing=sides, label_map=values) for pair in match_pairs(predictions, references, allow_missing)]
+    pairs = [
+        replace(pair, spacing=sides, label_map=values, prediction_label_map=prediction_label_map or {})
+        for pair in match_pairs(predictions, references, allow_missing)
+    ]
     names = split_names(classes) or found_classes(pairs)
     with StepProgress("evaluate", len(pairs)) as bar:
-        evaluation = score(pairs, names, workers, lambda done, total: bar.update(done))
-    if to is not None:
-        (evaluation.to_csv if to.suffix == ".csv" else evaluation.to_json)(to)
+        evaluation, failed = evaluate_readable(pairs, names, workers, lambda done, total: bar.update(done))
+    if evaluation is not None:
+        report(evaluation, failed, as_json)
+        to = write(evaluation, to, partly=bool(failed))
+    if failed:
+        raise DataError(unscored(failed, len(pairs), to if evaluation is not None else None))
+
+
+def report(evaluation: Evaluation, failed: Mapping[str, str], as_json: bool) -> None:
+    """The scores on stdout, which say of how many cases they are."""
     if as_json:
-        print_json(evaluation.as_dict())
-    else:
-        print_text(evaluation.to_text())
+        print_json({**evaluation.as_dict(), "not_scored": failed})
+        return
+    print_text(evaluation.to_text())
+    if failed:
+        print_text(f"{_share(failed, len(failed) + len(evaluation.cases))} could not be scored and are in no average.")
+
+
+def write(evaluation: Evaluation, to: Path | None, partly: bool) -> Path | None:
+    """Write every score to `to`, or beside it to a file whose name says that cases are missing; gives the file."""
+    if to is None:
+        return None
+    file = to.with_name(f"{to.stem}-partial{to.suffix}") if partly else to
+    file.parent.mkdir(parents=True, exist_ok=True)
+    (evaluation.to_csv if file.suffix == ".csv" else evaluation.to_json)(file)
+    return file
+
+
+def unscored(failed: Mapping[str, str], count: int, file: Path | None) -> str:
+    """Which cases could not be scored, and why."""
+    kept = f" The scores of the others are in {file}." if file is not None else ""
+    reasons = [f"- {reason}" for reason in failed.values()]
+    more = [f"- and {len(reasons) - LISTED} more (--json lists all)"] if len(reasons) > LISTED else []
+    return "\n".join([f"{_share(failed, count)} could not be scored.{kept}", *reasons[:LISTED], *more])
+
+
+def _share(failed: Mapping[str, str], count: int) -> str:
+    return f"{len(failed)} of {count} cases"
 
 
 def parse_spacing(text: str | None) -> tuple[float, ...] | None:
@@ -62,11 +102,3 @@ def parse_spacing(text: str | None) -> tuple[float, ...] | None:
         return None if text is None else tuple(float(side) for side in text.split(","))
     except ValueError:
         raise typer.BadParameter(f"{text!r}: expected millimetres a voxel along each axis, for instance 0.625,0.625,2.") from None
-
-
-def found_classes(pairs: Sequence[Pair]) -> tuple[str, ...]:
-    """Names for as many classes as the references hold."""
-    from semiseg.case import Case
-    from semiseg.data.dataset import find_classes
-
-    return find_classes(Case(pair.id, (), pair.reference, label_map=pair.label_map) for pair in pairs)

@@ -1,4 +1,4 @@
-"""The option `--label-map 255:1,3:0,9:ignore`, which `train` and `evaluate` share."""
+"""The option `--label-map 255:1,3:0,9:ignore` of the commands that open label files: what their values stand for."""
 
 from __future__ import annotations
 
@@ -25,5 +25,26 @@ LabelMap = Annotated[
         parser=parse_label_map,
         metavar="VALUE:CLASS,...",
         help="What values in the label files stand for: 255:1,3:0,9:ignore.",
+    ),
+]
+
+
+def parse_prediction_label_map(text: str) -> dict[int, int]:
+    """As `parse_label_map`; a prediction says something of every voxel."""
+    from semiseg.case import IGNORE
+
+    values = parse_label_map(text)
+    if IGNORE in values.values():
+        raise typer.BadParameter(f"{text!r}: a prediction has no voxels to ignore. Use --label-map, for the references.")
+    return values
+
+
+PredictionLabelMap = Annotated[
+    dict | None,  # type: ignore[type-arg]  # as above
+    typer.Option(
+        "--prediction-label-map",
+        parser=parse_prediction_label_map,
+        metavar="VALUE:CLASS,...",
+        help="What values in the predictions stand for, where they are no class numbers: 255:1.",
     ),
 ]

@@ -127,12 +127,13 @@ def labeled_box(label: Array) -> Box | None:
     return tuple(box)
 
 
-def way_out(values: Collection[int], classes: int | None = None) -> str:
+def way_out(values: Collection[int], classes: int | None = None, option: str = "--label-map") -> str:
     """The option that brings `values` to class numbers, as a sentence.
 
     Args:
         values: those that the files hold.
         classes: number of classes with the background; None: as many as there are values, which are numbered in their order.
+        option: its name.
     """
     if classes is None:
         numbers = {value: k for k, value in enumerate(sorted(value for value in values if value > 0), start=1)}
@@ -143,7 +144,7 @@ def way_out(values: Collection[int], classes: int | None = None) -> str:
         numbers |= {value: free[i] if i < len(free) else 0 for i, value in enumerate(strays)}
     pairs = {value: numbers.get(value, 0) for value in sorted(values)}
     text = ",".join(f"{value}:{number}" for value, number in pairs.items() if value != number)
-    return f"Map them, for instance with --label-map {text}"
+    return f"Map them, for instance with {option} {text}"
 
 
 def mapped_names(names: Sequence[str], old: Mapping[int, int], new: Mapping[int, int]) -> tuple[str, ...] | None:

@@ -43,7 +43,7 @@ def evaluate(
 def evaluate(pairs: Iterable[Pair], /, classes: Sequence[str], *, workers: int = 1, progress: Progress | None = None) -> Evaluation: ...
 
 
-def evaluate(
+def evaluate(  # type: ignore[misc]  # the second argument is the references of folders, or the classes of pairs
     predictions: Path | str | Iterable[Pair],
     references: Path | str | Sequence[str] = (),
     classes: Sequence[str] = (),
@@ -70,21 +70,27 @@ def evaluate(
         DataError: there is nothing to score, files cannot be matched, two cases have one id, a file cannot be read, or the two label maps
             of a case differ in shape or place or hold values outside the classes, or nothing of a reference is labelled.
     """
-    if isinstance(predictions, Path | str):
-        if not isinstance(references, Path | str):
-            raise DataError(f"{predictions}: no references to score it against. Give two folders or two files, then the classes")
-        todo = match_pairs(predictions, references)
-        names = tuple(classes) or found_classes(todo)
-    elif isinstance(references, Path | str):
-        raise DataError(f"{references!r} stands where the classes of the pairs belong. Give a list of names")
-    else:
-        todo, names = list(predictions), tuple(references or classes)
+    pairs, names = _asked(predictions, references, classes)
     cases = []
-    for found in _score_all(_checked(todo, names), names, workers, progress):
+    for found in _score_all(_checked(pairs, names), names, workers, progress):
         if isinstance(found, DataError):
             raise found
         cases.append(found)
     return Evaluation(names, tuple(cases))
+
+
+def _asked(
+    predictions: Path | str | Iterable[Pair], references: Path | str | Sequence[str], classes: Sequence[str]
+) -> tuple[Iterable[Pair], tuple[str, ...]]:
+    """The pairs and the classes that `evaluate` is asked for."""
+    if isinstance(predictions, Path | str):
+        if not isinstance(references, Path | str):
+            raise DataError(f"{predictions}: no references to score it against. Give two folders or two files, then the classes")
+        pairs = match_pairs(predictions, references)
+        return pairs, tuple(classes) or found_classes(pairs)
+    if isinstance(references, Path | str):
+        raise DataError(f"{references!r} stands where the classes of the pairs belong. Give a list of names")
+    return predictions, tuple(references or classes)
 
 
 def found_classes(pairs: Iterable[Pair]) -> tuple[str, ...]:
@@ -93,19 +99,23 @@ def found_classes(pairs: Iterable[Pair]) -> tuple[str, ...]:
     Raises:
         DataError: none can be read, or their values are not 0, 1, 2, ... without a gap.
     """
-    cases = [Case(pair.id, (), pair.reference, label_map=pair.label_map, labeled_part=pair.labeled_part) for pair in pairs]
+    todo = list(pairs)
     try:
-        return find_classes(cases)
+        return find_classes(map(_labeled, todo))
     except DataError:
-        readable = [case for case in cases if _readable(case)]
-        if len(readable) in (0, len(cases)):
+        readable = [pair for pair in todo if _readable(pair)]
+        if len(readable) in (0, len(todo)):
             raise
-        return find_classes(readable)
+        return find_classes(map(_labeled, readable))
 
 
-def _readable(case: Case) -> bool:
+def _labeled(pair: Pair) -> Case:
+    return Case(pair.id, (), pair.reference, label_map=pair.label_map, labeled_part=pair.labeled_part)
+
+
+def _readable(pair: Pair) -> bool:
     try:
-        read_classes(case.label, case.label_map, case.labeled_part) if case.label is not None else None
+        read_classes(pair.reference, pair.label_map, pair.labeled_part)
     except DataError:
         return False
     return True
