@@ -23,12 +23,13 @@ from semiseg.benchmark.process import last_words
 from semiseg.benchmark.run import run_grid
 from semiseg.benchmark.state import State
 from semiseg.benchmark.training import Training
-from semiseg.benchmark.worker import alone, clear_leftovers
+from semiseg.benchmark.worker import clear_unbegun
 from semiseg.cli import app
 from semiseg.config import make_run
 from semiseg.data.phantom import write_phantom
 from semiseg.errors import RunFolderError
 from semiseg.evaluation.results import METRICS
+from semiseg.lock import alone, clear_leftovers
 
 CLI = CliRunner()
 STEPS = 12
@@ -132,14 +133,14 @@ def test_when_the_time_is_over_workers_are_asked_to_stop_and_nothing_new_begins(
 
 
 def test_two_grids_do_not_work_on_one_folder(tmp_path: Path) -> None:
-    with alone(tmp_path / "grid"), pytest.raises(RunFolderError, match="another benchmark is at work here"):
+    with alone(tmp_path / ".grid.lock", tmp_path), pytest.raises(RunFolderError, match="another process is at work here"):
         go(tmp_path, Scripted(tmp_path, {}), ["cml"])
 
 
 def test_what_a_kill_left_behind_is_cleared(tmp_path: Path) -> None:
     (tmp_path / "early").mkdir()
     (tmp_path / "early" / "split.json").touch()
-    clear_leftovers(tmp_path / "early")
+    clear_unbegun(tmp_path / "early")
     assert not (tmp_path / "early").exists()  # no run in it yet
     (tmp_path / "run").mkdir()
     for name in ("run.yaml", "state.pt", ".state.pt.x1y2"):

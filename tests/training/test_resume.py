@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from training_kit import TINY, tiny_dataset
 
 from semiseg.errors import RunFolderError, TrainingError
+from semiseg.lock import alone
 from semiseg.run_folder import RunFolder
 from semiseg.training import checkpoint
 from semiseg.training.log import read_log
@@ -147,6 +148,15 @@ def test_a_folder_that_exists_is_not_written_to(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="exists already"):
         train(tiny_dataset(), [TINY], out=tmp_path, progress=False)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
+    stopped = train(tiny_dataset(), [TINY], out=tmp_path / "run", max_seconds=0, progress=False)
+    (stopped.folder.path / ".state.pt.0123").touch()  # a kill left it
+    with alone(tmp_path / "run" / ".run.lock", tmp_path / "run"), pytest.raises(RunFolderError, match="another process is at work here"):
+        resume(tmp_path / "run", data=tiny_dataset(), progress=False)
+    assert resume(tmp_path / "run", data=tiny_dataset(), max_seconds=0, progress=False).step == 2
+    assert not (stopped.folder.path / ".state.pt.0123").exists()
 
 
 def test_a_damaged_state_says_so(tmp_path: Path) -> None:

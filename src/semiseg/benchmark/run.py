@@ -11,8 +11,8 @@ from semiseg.benchmark.estimate import estimate
 from semiseg.benchmark.executor import Executor, Result, wait
 from semiseg.benchmark.state import State
 from semiseg.benchmark.training import Training
-from semiseg.benchmark.worker import alone
 from semiseg.config import Run
+from semiseg.lock import alone
 from semiseg.training.limits import StopRequest
 from semiseg.training.progress import format_seconds, say
 
@@ -43,7 +43,7 @@ def run_grid(
     Raises:
         RunFolderError: another grid is at work on the same folder.
     """
-    with alone(out / "grid", wait=False), StopRequest(max_seconds) as stop:
+    with alone(out / ".grid.lock", out), StopRequest(max_seconds) as stop:
         line = Line(trainings, State(out, list(trainings)), executor, retries, show)
         line.state.save()
         told = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -59,6 +60,12 @@ class Engine:
             SettingsError: the device is not there.
         """
         return Engine(pick_device(device), StopRequest(max_seconds), show and ranks.is_first, checkpoint_seconds, ranks)
+
+    def say_stopped(self, where: str, folder: Path) -> None:
+        """Say where a training stopped, why, and how it goes on."""
+        if self.show:
+            say(f"Stopped {where}: {self.stop.reason() or 'another process was told to stop'}.")
+            say(f"Go on with: semiseg train --resume {folder}")
 
 
 def fit(

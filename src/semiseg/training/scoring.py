@@ -13,7 +13,12 @@ from semiseg.evaluation.evaluate import Evaluation, Pair, evaluate_readable
 from semiseg.evaluation.results import Provenance
 from semiseg.inference.predictor import load
 from semiseg.run_folder import RunFolder
+from semiseg.training.door import unseal
+from semiseg.training.fit import Engine
+from semiseg.training.job import Job
 from semiseg.training.limits import StopRequest
+from semiseg.training.progress import StepProgress
+from semiseg.training.protocol import looked_at, protocol_name
 
 SELECTED = "-selected"
 """Ends the names of files that come from the weights of the best look."""
@@ -118,3 +123,34 @@ class Scoring:
         stem = self.folder.path / f"scores{self.suffix}{ending}"
         evaluation.to_csv(stem.with_name(f"{stem.name}.csv"))
         evaluation.to_json(stem.with_name(f"{stem.name}.json"))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of the test cases that have labels, if any: with the weights of the last step, and with those of the best look where there is one."""
+
+    last: Evaluation | None = None
+    selected: Evaluation | None = None
+
+
+def score_test_cases(job: Job, folder: RunFolder, engine: Engine, chosen: bool) -> Scores | None:
+    """Open the test cases, predict and score them; also with the weights that looks have `chosen`. None where it was stopped before.
+
+    Raises:
+        DataError: as `Scoring.of`.
+    """
+    tested = [case for case in unseal(job.split.test, folder) if case.label is not None]
+    if not tested:
+        return Scores()
+    found: list[Evaluation] = []
+    with engine.stop:
+        for selected_on in (looked_at(job.run, job.split.validation), None) if chosen else (None,):
+            source = replace(job.source, protocol=protocol_name(job.run, selected_on))
+            scoring = Scoring(folder, source, engine.device.type, engine.stop, selected_on is not None)
+            with StepProgress("test", len(tested), show=engine.show) as bar:
+                scores = scoring.of(tested, lambda done, total, bar=bar: bar.update(done))  # type: ignore[misc]
+            if scores is None:
+                engine.say_stopped("while the test cases were predicted", folder.path)
+                return None
+            found.append(scores)
+    return Scores(found[-1], found[0] if chosen else None)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from semiseg.case import Case
 from semiseg.config import Run
 from semiseg.data.dataset import Dataset
 from semiseg.data.folder import open_folder
 from semiseg.errors import RunFolderError, TrainingError
 from semiseg.evaluation.results import Evaluation
+from semiseg.lock import alone, clear_leftovers
 from semiseg.methods import Method
 from semiseg.planning.show import as_dict
 from semiseg.ranks.group import ALONE, Ranks
@@ -22,12 +22,9 @@ from semiseg.run_folder import RunFolder, refuse_existing
 from semiseg.training.asked import Layers, as_list, asked, refuse_another_request, settled
 from semiseg.training.checkpoint import Progress
 from semiseg.training.cost import cost
-from semiseg.training.door import unseal
 from semiseg.training.fit import Engine, fit
 from semiseg.training.job import Job, make_job, refuse_odd_stride, sealed_split, split_ids
-from semiseg.training.progress import StepProgress, say
-from semiseg.training.protocol import Part, looked_at, protocol_name
-from semiseg.training.scoring import Scoring
+from semiseg.training.scoring import score_test_cases
 from semiseg.training.seeds import seed_network
 from semiseg.training.selection import last_stage, restore_best
 from semiseg.training.start import start
@@ -85,7 +82,7 @@ def train(
         folder = ranks.told()
         job = reopened(folder, (), data if isinstance(data, Dataset) else None, engine)
     try:
-        return carry_on(job, folder, engine, test)
+        return sitting(job, folder, engine, test)
     except Exception as error:
         if ranks.is_first and not isinstance(error, TrainingError):  # which may be mended outside, and the run resumed
             folder.discard_unbegun()
@@ -126,7 +123,7 @@ def resume(
     """
     engine = Engine.on(device, max_seconds, progress, checkpoint_seconds, ranks)
     job = ranks.in_turn(lambda: reopened(RunFolder.open(Path(folder)), layers, data, engine))
-    return carry_on(job, RunFolder(Path(folder)), engine, test)
+    return sitting(job, RunFolder(Path(folder)), engine, test)
 
 
 def reopened(folder: RunFolder, layers: Layers, data: Dataset | None, engine: Engine) -> Job:
@@ -173,19 +170,31 @@ def data_folder(run: Run, folder: RunFolder) -> Path:
     return run.data.folder
 
 
+def sitting(job: Job, folder: RunFolder, engine: Engine, test: bool) -> Trained:
+    """`carry_on`, as the only one at work on the folder.
+
+    Raises:
+        RunFolderError: another process is at work there.
+    """
+    with ExitStack() as stack:
+        engine.ranks.first(lambda: stack.enter_context(alone(folder.path / ".run.lock", folder.path)))
+        engine.ranks.first(lambda: clear_leftovers(folder.path))
+        return carry_on(job, folder, engine, test)
+
+
 def carry_on(job: Job, folder: RunFolder, engine: Engine, test: bool) -> Trained:
     """Train from wherever the folder stands to the end, then open, predict and score the test cases (where `test` says so)."""
     steps = job.run.training.steps
     done, chosen = learn(job, folder, engine)
     if done.step < steps:
-        if engine.show:
-            reason = engine.stop.reason() or "another process was told to stop"
-            say(f"Stopped after step {done.step} of {steps}: {reason}.")
-            say(f"Go on with: semiseg train --resume {folder.path}")
+        engine.say_stopped(f"after step {done.step} of {steps}", folder.path)
         return Trained(folder, False, done.step, steps)
     if not test:
         return Trained(folder, True, done.step, steps)
-    return engine.ranks.first(lambda: score_all(Trained(folder, True, done.step, steps), job, engine, chosen))
+    scores = engine.ranks.first(lambda: score_test_cases(job, folder, engine, chosen))
+    if scores is None:
+        return Trained(folder, False, done.step, steps)
+    return Trained(folder, True, done.step, steps, scores.last, scores.selected)
 
 
 def learn(job: Job, folder: RunFolder, engine: Engine) -> tuple[Progress, bool]:
@@ -212,28 +221,3 @@ def keep_weights(run: Run, method: Method[Any], folder: RunFolder, done: Progres
         folder.save_weights(method, selected=True)
     folder.write_json("cost.json", cost(done, steps, device))
     return chosen is not None
-
-
-def score_all(trained: Trained, job: Job, engine: Engine, chosen: bool) -> Trained:
-    """Open the test cases, and add the scores of the last step's weights and, where some were `chosen`, of those, if they have labels.
-
-    Not finished where it was stopped before the last case.
-    """
-    tested = [case for case in unseal(job.split.test, trained.folder) if case.label is not None]
-    if not tested:
-        return trained
-    with engine.stop:
-        selected = score(job, trained.folder, tested, engine, looked_at(job.run, job.split.validation)) if chosen else None
-        last = score(job, trained.folder, tested, engine) if selected or not chosen else None
-    if last is None and engine.show:
-        say(f"Stopped while the test cases were predicted: {engine.stop.reason()}.")
-        say(f"Go on with: semiseg train --resume {trained.folder.path}")
-    return replace(trained, finished=last is not None, evaluation=last, selected=selected)
-
-
-def score(job: Job, folder: RunFolder, tested: Sequence[Case], engine: Engine, selected_on: Part | None = None) -> Evaluation | None:
-    """Predict and score the test cases with the last step's weights, or with those that were chosen on `selected_on`; None if stopped."""
-    source = replace(job.source, protocol=protocol_name(job.run, selected_on))
-    scoring = Scoring(folder, source, engine.device.type, engine.stop, selected_on is not None)
-    with StepProgress("test", len(tested), show=engine.show) as bar:
-        return scoring.of(tested, lambda done, total: bar.update(done))
