@@ -11,13 +11,13 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from semiseg.case import Batch, Case, Labeled, Unlabeled
-from semiseg.config import Training
 from semiseg.data.dataset import Dataset
 from semiseg.data.phantom import phantom_case
 from semiseg.methods import METHODS, Task
 from semiseg.networks import UNet
 from semiseg.ranks.group import Ranks, join, leave
 from semiseg.ranks.spread import Spread
+from semiseg.sections import Training
 from semiseg.training.fit import locate, take_step
 from semiseg.training.optimization import make_optimizers
 from semiseg.training.seeds import seed_network

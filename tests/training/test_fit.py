@@ -11,12 +11,13 @@ import pytest
 import torch
 from training_kit import TINY, tiny_dataset
 
-from semiseg.config import Training, make_run
+from semiseg.config import make_run
 from semiseg.errors import DataError, SettingsError, TrainingError
 from semiseg.methods import Stage, Step
 from semiseg.methods.supervised import Supervised
 from semiseg.planning.size import natural_patch
 from semiseg.run_folder import RunFolder
+from semiseg.sections import Training
 from semiseg.training.fit import locate
 from semiseg.training.limits import StopRequest
 from semiseg.training.log import Log, read_log, window_means
@@ -138,6 +139,11 @@ def test_unknown_settings_are_named_with_the_nearest_known_one() -> None:
         make_run({"settings": {"feature_wieght": 1}})
     with pytest.raises(SettingsError, match=r"no method is called 'cmll' \(did you mean 'cml'"):
         make_run({"method": "cmll"})
+
+
+def test_a_fold_that_is_none_is_told_in_words() -> None:
+    with pytest.raises(SettingsError, match=r"data\.fold: expected K/N: part K of N is for testing .*given: 'x'"):
+        make_run({"data": {"fold": "x"}})
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch.optim import SGD, Adam
 
-from semiseg.config import Training
 from semiseg.methods import Stage, Step, Task
 from semiseg.methods.sassnet import SASSNet, SASSNetSettings
 from semiseg.networks import UNet
+from semiseg.sections import Training
 from semiseg.training.optimization import make_optimizers, scheduled, set_learning_rate
 
 

@@ -11,8 +11,9 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from semiseg.benchmark.training import Training
-from semiseg.config import Section, explain
+from semiseg.config import explain
 from semiseg.errors import SettingsError, did_you_mean
+from semiseg.sections import Section
 
 PLAIN = ""
 """The variant of a method as its settings are."""

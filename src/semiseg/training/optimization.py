@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from semiseg.config import Training
 from semiseg.functional.schedules import SCHEDULES
 from semiseg.methods import Method, Step
 from semiseg.methods.base import FixedAdam
 from semiseg.ranks.group import ALONE, Ranks
+from semiseg.sections import Training
 
 
 def make_optimizers(method: Method[Any], settings: Training) -> dict[str, Optimizer]:
