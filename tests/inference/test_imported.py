@@ -53,6 +53,13 @@ def test_what_is_no_released_file_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "text.pth").write_text("no weights")
     with pytest.raises(DataError, match=r"text.pth: not a plain state dict of PyTorch"):
         import_weights(tmp_path / "text.pth", tmp_path / "run")
+    (tmp_path / "empty.pth").touch()
+    with pytest.raises(DataError, match=r"empty.pth: not a plain state dict of PyTorch \(it ends too early\)"):
+        import_weights(str(tmp_path / "empty.pth"), str(tmp_path / "run"))
+    torch.save({"model": Path("an object")}, tmp_path / "objects.pth")
+    with pytest.raises(DataError, match="opening them may run any code that is in the file") as caught:
+        import_weights(tmp_path / "objects.pth", tmp_path / "run")
+    assert "weights_only" not in str(caught.value)  # torch's advice to load it all the same
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(DataError, match=r"other.pth: weights: neither"):
         import_weights(tmp_path / "other.pth", tmp_path / "run")

@@ -170,6 +170,17 @@ def test_modalities_of_one_scan_are_found_by_their_numbers(tmp_path: Path) -> No
     assert [(result.status, result.mask.name) for result in results] == [("predicted", "a.nii.gz"), ("predicted", "b.nii.gz")]
 
 
+def test_masks_of_nnunet_scans_find_their_labels(tmp_path: Path, predictor: Predictor) -> None:
+    write_scan(tmp_path / "imagesTs" / "a_0000.nii.gz")
+    results = predict_files(predictor, find_cases(str(tmp_path / "imagesTs")), str(tmp_path / "labelsTs"))
+    assert [(result.status, result.mask) for result in results] == [("predicted", tmp_path / "labelsTs" / "a.nii.gz")]
+    scans = [write_scan(tmp_path / "scans" / f"{name}_0000.nii.gz") for name in "ab"]
+    assert [case.id for case in find_cases([tmp_path / "scans"])] == ["a", "b"]
+    assert [case.id for case in find_cases(scans[:1])] == ["a_0000"]  # may be the first of a series of numbers
+    write_scan(tmp_path / "scans" / "b_0001.nii.gz")
+    assert [case.id for case in find_cases([tmp_path / "scans"])] == ["a_0000", "b_0000", "b_0001"]
+
+
 def test_a_manifest_and_a_data_folder_say_which_scans_there_are(tmp_path: Path) -> None:
     parts = ("flair", "t1", "t1ce", "t2", "seg")
     files = {part: write_scan(tmp_path / "brats" / "p1" / f"p1_{part}.nii.gz") for part in parts}

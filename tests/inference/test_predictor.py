@@ -130,7 +130,7 @@ def test_a_mask_lies_where_its_scan_lies(tmp_path: Path, affine: NDArray[np.floa
     from semiseg.inference.files import predict_files
     from semiseg.inference.inputs import find_cases
 
-    predictor = load(save_run(tmp_path / "run", a_run((16, 16, 16))), device="cpu")
+    predictor = load(str(save_run(tmp_path / "run", a_run((16, 16, 16)))), device="cpu")
     source = nibabel.Nifti1Image(np.random.default_rng(0).normal(size=(19, 16, 23)).astype(np.float32), affine)
     source.set_qform(affine, code=1)
     source.set_sform(affine, code=1)
@@ -143,6 +143,7 @@ def test_a_mask_lies_where_its_scan_lies(tmp_path: Path, affine: NDArray[np.floa
     assert mask.get_qform() == pytest.approx(scan_read.get_qform(), abs=1e-5)
     assert nibabel.aff2axcodes(mask.affine) == nibabel.aff2axcodes(affine)
     assert mask.get_data_dtype() == np.uint8
+    assert (predictor.predict(str(tmp_path / "scan.nii.gz")).labels == mask.get_fdata()).all()
 
 
 @pytest.mark.parametrize("method", ["cml", "supervised"])

@@ -104,6 +104,16 @@ def test_few_of_many_scans_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert some([], 3) == []
 
 
+def test_where_axes_run_is_counted_over_files_that_say_so(tmp_path: Path) -> None:
+    image, label = ct_scan()
+    sides = [(1.0, 1.0, 1.0), (-1.0, -1.0, 2.0), (1.0, 2.0, 1.0)]
+    files = [write(tmp_path / f"{k}.nii.gz", image, spacing) for k, spacing in enumerate(sides)]
+    cases = (Case("array", (image,)), *(Case(file.name, (file,)) for file in files))
+    found = fingerprint(Split((Case("l", (image,), label),), cases, (), ()), cache=Cache(tmp_path / "cache"))
+    assert found.axes == ("", "", "RAS", "LPS", "RAS")
+    assert found.summary()["axes"] == {"RAS": 2, "LPS": 1}
+
+
 def test_voxel_sizes_count_only_where_all_are_known() -> None:
     image, label = ct_scan()
     known = Case("a", (image,), label, spacing=(1.0, 1.0, 3.0))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from semiseg.cli.output import FAILED, AsJson, Device, print_json, print_note, print_text
+from semiseg.cli.output import FAILED, AsJson, Device, print_json, print_note, print_text, refuse_unwritable
 from semiseg.cli.run_options import RayAddress
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Write a mask for each scan, in the scan's own geometry. Exit code 1: some scans failed, the others are done."""
+    refuse_unwritable(to, "--to", folder=True)
     from semiseg.inference.files import maps_of, predict_at
     from semiseg.inference.inputs import find_cases
     from semiseg.inference.places import make_place
@@ -68,15 +69,19 @@ def predict(
 
 
 def report(results: Sequence[PredictedFile], to: Path, as_json: bool) -> None:
-    """What became of the scans; failures on stderr too."""
+    """What became of the scans; on stderr too what failed, and how scans differ from those of the training."""
+    from semiseg.inference.training_scans import in_words
+
     counts = Counter[str](result.status for result in results)
+    warnings = in_words({result.source: result.differences for result in results if result.status == "predicted"})
     if as_json:
-        print_json(
-            {"to": to, **{status: counts[status] for status in ("predicted", "skipped", "failed")}, "files": [asdict(r) for r in results]}
-        )
+        numbers = {status: counts[status] for status in ("predicted", "skipped", "failed")}
+        print_json({"to": to, **numbers, "warnings": warnings, "files": [asdict(result) for result in results]})
     else:
         said = {"predicted": "predicted", "skipped": "there already (--overwrite predicts them again)", "failed": "failed"}
         print_text(f"{to}: " + ", ".join(f"{counts[status]} {words}" for status, words in said.items() if counts[status]))
+    for warning in warnings:
+        print_note(f"warning: {warning}")
     for result in results:
         if result.status == "failed":
             print_note(

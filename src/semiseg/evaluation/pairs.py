@@ -9,13 +9,11 @@ from pathlib import Path
 
 from semiseg.case import WHOLE_LABEL, LabeledPart, Source
 from semiseg.data.formats import SUFFIXES, case_name, label_source
-from semiseg.data.layouts.scans import NUMBERED
+from semiseg.data.layouts.scans import NUMBERED, ONLY_MODALITY
 from semiseg.errors import DataError
 
 NAMED = 5
 """How many names an error lists."""
-ONLY_MODALITY = "_0000"
-"""Ends the names of nnU-Net's scans of one modality, and not those of their labels; some tools name a mask as its scan."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,7 +46,7 @@ class Here:
 def predict_files(
     predictor: Predictor,
     cases: Sequence[Case],
-    to: Path,
+    to: Path | str,
     overwrite: bool = False,
     uncertainty: bool = False,
     probabilities: bool = False,
@@ -62,9 +62,10 @@ def predict_files(
         cases, to, overwrite, progress, nifti: see `predict_at`.
 
     Raises:
-        DataError: two scans would write one mask, or a mask would take a scan's place. Anything else is in the file's own result.
+        DataError: `to` is a file, two scans would write one mask, or a mask would take a scan's place. Anything else is in the file's own
+            result.
     """
-    return predict_at(Here(predictor, maps_of(uncertainty, probabilities)), cases, to, overwrite, progress, nifti)
+    return predict_at(Here(predictor, maps_of(uncertainty, probabilities)), cases, Path(to), overwrite, progress, nifti)
 
 
 def maps_of(uncertainty: bool, probabilities: bool) -> Maps | None:
@@ -91,8 +92,10 @@ def predict_at(
         nifti: write NIfTI for scans of any format.
 
     Raises:
-        DataError: two scans would write one mask, or a mask would take a scan's place.
+        DataError: `to` is a file, two scans would write one mask, or a mask would take a scan's place.
     """
+    if to.is_file():
+        raise DataError(f"{to}: is a file. Name a folder for the masks.")
     orders = _orders(cases, to, nifti)
     results = {
         number: PredictedFile(order.source, order.mask, "skipped")

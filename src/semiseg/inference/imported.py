@@ -24,9 +24,12 @@ PUBLISHED: dict[int, tuple[str, dict[str, Any]]] = {
 
 NOT_A_STATE_DICT = "not a plain state dict of PyTorch"
 WAY_OUT = "Save the network's state_dict() alone."
+MORE_THAN_TENSORS = (
+    "it is damaged, or holds objects beside tensors, which are not opened here because opening them may run any code that is in the file"
+)
 
 
-def import_weights(file: Path, out: Path, classes: Sequence[str] = ()) -> RunFolder:
+def import_weights(file: Path | str, out: Path | str, classes: Sequence[str] = ()) -> RunFolder:
     """A run folder that predicts with released CML weights: the 3D V-Net pair (LA) or the 2D U-Net (ACDC).
 
     Patch, stride, preparation and settings are those of the published run; scans have to come as that data set packs them.
@@ -40,6 +43,7 @@ def import_weights(file: Path, out: Path, classes: Sequence[str] = ()) -> RunFol
         DataError: the file is missing, is not a plain state dict, is not of those networks, or has another number of classes.
         RunFolderError: `out` exists and is not empty.
     """
+    file, out = Path(file), Path(out)
     try:
         views, description = load_released(_read(file))
     except DataError as error:
@@ -62,8 +66,11 @@ def _read(file: Path) -> dict[str, Any]:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise DataError("no such file.") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise DataError(f"{NOT_A_STATE_DICT} ({str(error).splitlines()[0]}). {WAY_OUT}") from error
+    except pickle.UnpicklingError as error:  # whose text tells people to load it without the safeguard
+        raise DataError(f"{NOT_A_STATE_DICT} ({MORE_THAN_TENSORS}). {WAY_OUT}") from error
+    except (RuntimeError, EOFError, OSError) as error:
+        said = next(iter(str(error).splitlines()), "it ends too early")
+        raise DataError(f"{NOT_A_STATE_DICT} ({said}). {WAY_OUT}") from error
     if not isinstance(state, dict):
         raise DataError(f"{NOT_A_STATE_DICT} (but of type {type(state).__name__}). {WAY_OUT}")
     return state

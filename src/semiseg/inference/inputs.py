@@ -11,12 +11,12 @@ from semiseg.data.formats import SUFFIXES, case_name, channels_of
 from semiseg.data.formats.common import suffix
 from semiseg.data.known import KNOWN
 from semiseg.data.layouts import LAYOUTS, manifest
-from semiseg.data.layouts.scans import NUMBERED, by_case
+from semiseg.data.layouts.scans import NUMBERED, ONLY_MODALITY, by_case
 from semiseg.data.layouts.series import is_dicom, series_among, series_below
 from semiseg.errors import DataError
 
 
-def find_cases(inputs: Sequence[Path], modalities: int = 1) -> list[Case]:
+def find_cases(inputs: Sequence[Path | str] | Path | str, modalities: int = 1) -> list[Case]:
     """The scans among `inputs`: files first, then those of each folder or manifest, sorted by name; labels are left alone.
 
     A folder's `images/` comes before its own files (a picture may lie there), and these before any other layout, of which all cases count.
@@ -24,14 +24,16 @@ def find_cases(inputs: Sequence[Path], modalities: int = 1) -> list[Case]:
 
     Args:
         inputs: what a person names.
-        modalities: of the model. Where it has several, files CASE_0000, CASE_0001, ... are one case.
+        modalities: of the model. Where it has several, files CASE_0000, CASE_0001, ... are one case. Where it has one, the number is left
+            out of the names of nnU-Net's scans: of several that all end with _0000, or of any that do so in imagesTr/ or imagesTs/.
 
     Raises:
         DataError: a path is missing, a folder holds no scans, or a case lacks a modality that another has.
     """
-    files = [path for path in inputs if path.is_file() and not manifest.matches(path)]
+    paths = [Path(path) for path in ([inputs] if isinstance(inputs, Path | str) else inputs)]
+    files = [path for path in paths if path.is_file() and not manifest.matches(path)]
     found = _as_cases([*_named(files), *series_among(filter(is_dicom, files)).items()], modalities)
-    for path in inputs:
+    for path in paths:
         if path not in files:
             found += _in_folder(path, modalities)
     return found
@@ -59,4 +61,11 @@ def _named(files: Iterable[Path]) -> list[tuple[str, Path]]:
 def _as_cases(scans: Sequence[tuple[str, Path]], modalities: int) -> list[Case]:
     if modalities > 1 and all(NUMBERED.fullmatch(name) for name, _ in scans):
         return [Case(name, paths) for name, paths in by_case(dict(scans)).items()]
+    if modalities == 1 and all(name.endswith(ONLY_MODALITY) for name, _ in scans) and (len(scans) > 1 or _of_nnunet(scans)):
+        return [Case(name.removesuffix(ONLY_MODALITY), (path,)) for name, path in scans]
     return [Case(name, channels_of(path) if modalities > 1 else (path,)) for name, path in scans]
+
+
+def _of_nnunet(scans: Sequence[tuple[str, Path]]) -> bool:
+    """Whether they lie in folders that only nnU-Net's layout has."""
+    return all(path.parent.name in ("imagesTr", "imagesTs") for _, path in scans)

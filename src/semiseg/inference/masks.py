@@ -14,6 +14,7 @@ from semiseg.case import Array, Case, Channel, Source, file_of
 from semiseg.data.formats import map_suffix, write_label
 from semiseg.errors import SemisegError
 from semiseg.inference.predictor import Prediction
+from semiseg.inference.training_scans import Difference
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,19 @@ class Order:
 
 @dataclass(frozen=True)
 class PredictedFile:
-    """What became of one scan, named by its first modality's file. `message` says what went wrong with a failed one."""
+    """What became of one scan, named by its first modality's file.
+
+    Attributes:
+        message: what went wrong with a failed one.
+        differences: of a predicted one from the scans that the model was trained on.
+    """
 
     source: Path
     mask: Path
     status: Literal["predicted", "skipped", "failed"]
     seconds: float = 0.0
     message: str = ""
+    differences: tuple[Difference, ...] = ()
 
 
 def _absolute(source: Source) -> Source:
@@ -56,10 +63,11 @@ def fulfilled(order: Order, predict: Callable[[], Prediction], classes: Sequence
     """Predict a scan and write its files; what goes wrong with it is in the result."""
     started = time.monotonic()
     try:
-        write_prediction(predict(), order, classes)
+        found = predict()
+        write_prediction(found, order, classes)
     except (SemisegError, OSError, RuntimeError, MemoryError) as error:  # RuntimeError: out of memory on an accelerator
         return PredictedFile(order.source, order.mask, "failed", time.monotonic() - started, _reason(error))
-    return PredictedFile(order.source, order.mask, "predicted", time.monotonic() - started)
+    return PredictedFile(order.source, order.mask, "predicted", time.monotonic() - started, differences=found.differences)
 
 
 def write_prediction(found: Prediction, order: Order, classes: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from semiseg.functional.pseudo_labels import largest_components
 from semiseg.inference.pieces import Pieces, make_pieces
 from semiseg.inference.scan import Scan, read_scan
 from semiseg.inference.scores import scores, spread
+from semiseg.inference.training_scans import UNKNOWN, Difference, TrainingScans
 from semiseg.methods import Method
 from semiseg.run_folder import RunFolder
 
@@ -47,12 +49,14 @@ class Prediction:
         probabilities: (K, *S) float16, background included; where maps were asked for.
         uncertainty: (*S) float16 in 0..1, where maps were asked for. Of several runs, and of a method with several views (CML): how far
             their foreground probabilities lie apart; of others: 1 - the highest probability.
+        differences: what the scan has otherwise than the scans that the model was trained on, so that the labels may be worse.
     """
 
     labels: Array
     geometry: Geometry
     probabilities: Array | None = None
     uncertainty: Array | None = None
+    differences: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +71,15 @@ class Predictor:
     device: torch.device
     precision: Precision
     others: tuple[Predictor, ...] = ()
+    trained_on: TrainingScans = UNKNOWN
 
-    def predict(self, source: Source | Sequence[Source], spacing: tuple[float, ...] | None = None, maps: bool = False) -> Prediction:
+    def predict(
+        self, source: Source | str | Sequence[Source | str], spacing: tuple[float, ...] | None = None, maps: bool = False
+    ) -> Prediction:
         """Predict one scan. Puts the methods in eval mode.
 
         Args:
-            source: a file or an array (*S); one for each modality where the model has several.
+            source: a path or an array (*S); one for each modality where the model has several.
             spacing: mm a voxel, for sources that hold no geometry.
             maps: also give probabilities and uncertainty.
 
@@ -82,9 +89,10 @@ class Predictor:
         sources = tuple(source) if isinstance(source, list | tuple) else (source,)
         return self.answer(self.read(sources, spacing), Maps() if maps else None)
 
-    def read(self, sources: Sequence[Source], spacing: tuple[float, ...] | None = None) -> Scan:
+    def read(self, sources: Sequence[Source | str], spacing: tuple[float, ...] | None = None) -> Scan:
         """The first half of `predict`: read and prepare, which needs neither the methods nor their device."""
-        return read_scan(sources, spacing, [member.run for member in self.members])
+        paths = [Path(source) if isinstance(source, str) else source for source in sources]
+        return read_scan(paths, spacing, [member.run for member in self.members])
 
     def answer(self, scan: Scan, maps: Maps | None = None) -> Prediction:
         """The second half of `predict`. `maps`: what to keep beside the labels."""
@@ -101,14 +109,22 @@ class Predictor:
                 kept[(slice(None), *place)] = some
         if self.run.inference.largest_component:
             labels = largest_components(labels, classes)
+        found = Prediction(labels, scan.geometry, differences=self._differences(scan))
         if kept is None or maps is None:
-            return Prediction(labels, scan.geometry)
-        return Prediction(labels, scan.geometry, kept[:classes] if maps.probabilities else None, kept[-1] if maps.uncertainty else None)
+            return found
+        return replace(
+            found, probabilities=kept[:classes] if maps.probabilities else None, uncertainty=kept[-1] if maps.uncertainty else None
+        )
 
     @property
     def members(self) -> tuple[Predictor, ...]:
         """All methods that are averaged."""
         return (self, *self.others)
+
+    def _differences(self, scan: Scan) -> tuple[Difference, ...]:
+        """From what any of the members was trained on."""
+        found = (member.trained_on.differences(member.run.preparation, scan.spacing, scan.axes) for member in self.members)
+        return tuple(dict.fromkeys(chain.from_iterable(found)))
 
     def _slabs(self, scan: Scan, classes: int, unsure: bool) -> Iterator[tuple[tuple[slice, ...], Tensor]]:
         """Where in the scan, and the mean probabilities (K, *S) there, with `unsure` the uncertainty behind them."""
@@ -139,7 +155,9 @@ def _place(shape: Sequence[int], pieces: Pieces, column: tuple[int, int], k: int
     return tuple(place)
 
 
-def load(run: Path, device: str = "auto", others: Sequence[Path] = (), flips: bool | None = None, selected: bool = False) -> Predictor:
+def load(
+    run: Path | str, device: str = "auto", others: Sequence[Path | str] = (), flips: bool | None = None, selected: bool = False
+) -> Predictor:
     """The model of a run folder, ready to predict.
 
     Args:
@@ -170,4 +188,5 @@ def _load_one(run: Path, device: str, flips: bool | None, selected: bool) -> Pre
     method = settings.build()
     folder.load_weights(method, selected)
     method.to(place).to(memory_format=channels_last(settings.training.patch))  # type: ignore[call-overload]  # not in torch's stubs
-    return Predictor(settings, method.eval(), place, pick_precision(settings.training.precision, place))
+    precision, trained_on = pick_precision(settings.training.precision, place), TrainingScans.of(folder.read_json("plan.json"))
+    return Predictor(settings, method.eval(), place, precision, trained_on=trained_on)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from semiseg.case import Array, Geometry, Source
 from semiseg.config import Run
+from semiseg.data.check import axis_codes
 from semiseg.data.formats import describe, read_images
 from semiseg.data.preparation import Preparation, known_spacing, prepare_image, stacked
 from semiseg.errors import DataError
@@ -20,12 +21,16 @@ class Scan:
         name: for messages.
         shape: (*S), the scan's own.
         geometry: the scan's own.
+        spacing: mm a voxel along each axis; None where neither the file nor the caller says.
+        axes: where they run, such as RAS; empty where the file does not say.
         prepared: (C, *S') float32 for each method; one array where they are prepared alike.
     """
 
     name: str
     shape: tuple[int, ...]
     geometry: Geometry
+    spacing: tuple[float, ...] | None
+    axes: str
     prepared: tuple[Array, ...]
 
 
@@ -46,12 +51,13 @@ def read_scan(sources: Sequence[Source], spacing: tuple[float, ...] | None, runs
         raise DataError(f"{name}: the modalities have shapes {[other.shape for other, _ in scans]}; resample them to one grid.")
     for run in runs:
         _check(name, len(scans), image.ndim, run)
+    axes = axis_codes(geometry, image.ndim) if geometry.known else ""
     if spacing is not None and not geometry.known:
         geometry = Geometry.from_spacing(spacing)
     shape, size = image.shape, known_spacing(geometry, image.ndim, spacing)
     array = stacked([scan for scan, _ in scans], sources)
     del image, scans
-    return Scan(name, shape, geometry, _prepared(name, array, [run.preparation for run in runs], size))
+    return Scan(name, shape, geometry, size, axes, _prepared(name, array, [run.preparation for run in runs], size))
 
 
 def _prepared(name: str, array: Array, asked: Sequence[Preparation], spacing: tuple[float, ...] | None) -> tuple[Array, ...]:

@@ -6,6 +6,7 @@ Labels are read of labelled training cases alone, and no validation or test case
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -16,12 +17,13 @@ import numpy as np
 
 from semiseg.case import Array, Case
 from semiseg.data.cache import Cache
+from semiseg.data.check import axis_codes
 from semiseg.data.dataset import Split, find_classes
 from semiseg.data.formats import read_header
 from semiseg.data.labels import read_classes
 from semiseg.data.preparation import known_spacing, read_case_image
 
-VERSION = 1
+VERSION = 2
 """To be raised by whoever changes what is measured."""
 SCANS_READ = 12
 """Scans whose voxels are read: half of them labelled, spread evenly over each kind."""
@@ -65,6 +67,7 @@ class Fingerprint:
         spacings: mm a voxel, likewise; empty where it is not known of all cases.
         modalities: grey values of each.
         classes: names of the foreground classes.
+        axes: where the axes of each training case run, such as RAS; empty where its file does not say.
     """
 
     labeled: int
@@ -73,6 +76,7 @@ class Fingerprint:
     spacings: tuple[tuple[float, ...], ...]
     modalities: tuple[GreyValues, ...]
     classes: tuple[str, ...]
+    axes: tuple[str, ...] = ()
 
     @property
     def dimensions(self) -> int:
@@ -90,8 +94,16 @@ class Fingerprint:
         mm = (
             {name: [round(float(s), 4) for s in np.percentile(spacings, q, axis=0)] for name, q in RANGE.items()} if self.spacings else None
         )
-        counts = {"labeled": self.labeled, "unlabeled": self.unlabeled}
-        return {**counts, "voxels": sides, "spacing_mm": mm, "modalities": [asdict(m) for m in self.modalities], "classes": self.classes}
+        axes = dict(Counter(code for code in self.axes if code).most_common())
+        return {
+            "labeled": self.labeled,
+            "unlabeled": self.unlabeled,
+            "voxels": sides,
+            "spacing_mm": mm,
+            "axes": axes,
+            "modalities": [asdict(modality) for modality in self.modalities],
+            "classes": self.classes,
+        }
 
 
 RANGE = {"smallest": 0, "median": 50, "largest": 100}
@@ -122,22 +134,24 @@ def _measured(split: Split, classes: tuple[str, ...] | None, workers: int) -> Fi
     cases = (*split.labeled, *split.unlabeled)
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         grids = list(pool.map(_grid, cases))
-    known = [spacing for _, spacing in grids if spacing is not None]
+    known = [spacing for _, spacing, _ in grids if spacing is not None]
     named = classes or find_classes(split.labeled)
     labeled, unlabeled = some(split.labeled, SCANS_READ // 2), some(split.unlabeled, SCANS_READ // 2)
     return Fingerprint(
         len(split.labeled),
         len(split.unlabeled),
-        tuple(shape for shape, _ in grids),
+        tuple(shape for shape, _, _ in grids),
         tuple(known) if len(known) == len(cases) else (),
         grey_values([*labeled, *unlabeled]),
         named,
+        tuple(axes for _, _, axes in grids),
     )
 
 
-def _grid(case: Case) -> tuple[tuple[int, ...], tuple[float, ...] | None]:
+def _grid(case: Case) -> tuple[tuple[int, ...], tuple[float, ...] | None, str]:
+    """Shape, voxel size and axes."""
     shape, geometry = read_header(case.images[0])
-    return shape, known_spacing(geometry, len(shape), case.spacing)
+    return shape, known_spacing(geometry, len(shape), case.spacing), axis_codes(geometry, len(shape)) if geometry.known else ""
 
 
 def some(cases: Sequence[Case], count: int) -> list[Case]:
@@ -193,6 +207,5 @@ def _as_bytes(found: Fingerprint) -> Array:
 def _from_bytes(stored: Array) -> Fingerprint:
     values = json.loads(stored.tobytes())
     values["shapes"], values["spacings"] = (tuple(map(tuple, values[name])) for name in ("shapes", "spacings"))
-    return Fingerprint(
-        **{**values, "modalities": tuple(GreyValues(**m) for m in values["modalities"]), "classes": tuple(values["classes"])}
-    )
+    values["classes"], values["axes"] = tuple(values["classes"]), tuple(values["axes"])
+    return Fingerprint(**{**values, "modalities": tuple(GreyValues(**m) for m in values["modalities"])})

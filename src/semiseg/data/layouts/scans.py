@@ -16,6 +16,8 @@ from semiseg.data.lists import read_list
 SCAN_SUFFIXES = tuple(s for s in SUFFIXES if s not in h5.SUFFIXES)
 """An h5 file holds image and label together, so that it needs no folder of labels."""
 NUMBERED = re.compile(r"(.+)_(\d{4})")
+ONLY_MODALITY = "_0000"
+"""Ends the names of nnU-Net's scans where there is one modality, and not those of their labels."""
 PARTS = ("train", "val", "test")
 
 
