@@ -58,6 +58,16 @@ class Run(Section):
             return values
         return {**values, "settings": method.Settings.model_validate(values.get("settings") or {})}
 
+    @property
+    def wants_unlabeled(self) -> bool:
+        """Whether the method, as it is set, has something to learn from unlabelled scans."""
+        return find_method(self.method).uses_unlabeled and self.settings.wants_unlabeled
+
+    @property
+    def uses_unlabeled(self) -> bool:
+        """Whether it learns from unlabelled scans: it wants them, and steps have some."""
+        return self.wants_unlabeled and self.training.unlabeled_batch > 0
+
     def description(self) -> Description:
         """The network's description. Needs a resolved run (channels, classes, patch)."""
         channels, dimensions, classes = self.data.channels, len(self.training.patch), len(self.data.classes) + 1

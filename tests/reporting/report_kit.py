@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,10 +31,17 @@ def box(size: int, shift: int = 0) -> Array:
 
 
 def finished(
-    path: Path, method: str, cases: list[Case], masks: list[Array], data: Path | None = None, seed: int = 0, labeled: int | None = None
+    path: Path,
+    method: str,
+    cases: list[Case],
+    masks: list[Array],
+    data: Path | None = None,
+    seed: int = 0,
+    labeled: int | None = None,
+    **settings: Any,
 ) -> tuple[RunFolder, Evaluation]:
-    settings = {"folder": data, "labeled": labeled, "classes": CLASSES, "channels": 1}
-    run = make_run({"method": method, "seed": seed, "data": settings, "training": {"patch": (16, 16, 16)}})
+    given = {"folder": data, "labeled": labeled, "classes": CLASSES, "channels": 1}
+    run = make_run({"method": method, "seed": seed, "data": given, "training": {"patch": (16, 16, 16)}, "settings": settings})
     folder = RunFolder.create(path, run)
     ids = {"labeled": ["a", "b"][:labeled], "unlabeled": ["c", "d", "e"], "validation": [], "test": [case.id for case in cases]}
     folder.write_json("split.json", ids)

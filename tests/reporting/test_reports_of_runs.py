@@ -80,6 +80,21 @@ def test_budgets_are_told_apart_and_compared_each_with_its_own_control(tmp_path:
     assert "CML, 1 labelled against Supervised-only, 1 labelled" in report("Budgets", groups, test_cases).summary
 
 
+def test_a_method_whose_unlabelled_part_is_switched_off_measures_no_gain(tmp_path: Path, test_cases: list[Case]) -> None:
+    runs = [
+        finished(tmp_path / "off", "cml", test_cases, RIGHT, mutual_learning="off"),
+        finished(tmp_path / "on", "cml", test_cases, RIGHT),
+        finished(tmp_path / "control", "supervised", test_cases, RIGHT),
+    ]
+    groups = grouped(runs)
+    assert [(group.folder.path.name, group.uses_unlabeled) for group in groups] == [("control", False), ("off", False), ("on", True)]
+    found = {contrast.group.folder.path.name: contrast for contrast in contrasts(groups)}
+    assert {name: (contrast.control.folder.path.name, contrast.is_gain) for name, contrast in found.items()} == {
+        "off": ("control", False),
+        "on": ("control", True),
+    }
+
+
 def test_the_page_has_every_part(folders: dict[str, Path], test_cases: list[Case]) -> None:
     page = report("Page", grouped(map(read_training, folders.values())), test_cases)
     assert [section.title for section in page.sections] == [

@@ -49,7 +49,14 @@ def test_the_control_shares_all_but_the_method() -> None:
     assert {**control.model_dump(), **same} == run.model_dump()
 
 
-@pytest.mark.parametrize("layer", [{"method": "supervised"}, {"method": "cml", "training": {"unlabeled_batch": 0}}])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"method": "supervised"},
+        {"method": "cml", "training": {"unlabeled_batch": 0}},
+        {"method": "cml", "settings": {"mutual_learning": "off"}},
+    ],
+)
 def test_a_run_without_unlabeled_scans_is_its_own_control(layer: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match="nothing to compare it with"):
         control_run(make_run(layer))

@@ -75,6 +75,11 @@ class MethodSettings(BaseModel):
     RELEASED: ClassVar[dict[str, Any]] = {}
     """What `variant: released` sets, where the caller does not."""
 
+    @property
+    def wants_unlabeled(self) -> bool:
+        """False where they switch off all that a method would learn from unlabelled scans."""
+        return True
+
     @model_validator(mode="before")
     @classmethod
     def apply_variant(cls, values: Any) -> Any:

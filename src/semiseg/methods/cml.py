@@ -52,6 +52,10 @@ class CMLSettings(MethodSettings):
     shared_network: bool = Field(False, description="2D: one encoder and decoder run twice, as in the authors' code by a slip")
     box_reaches_border: bool = Field(True, description="the box may lie at the far border; the authors' code leaves out the last place")
 
+    @property
+    def wants_unlabeled(self) -> bool:
+        return self.mutual_learning != "off"
+
 
 class CML(Method[CMLSettings]):
     r"""Two encoders and two decoders that upsample differently see the same image; their mean predicts.

@@ -8,7 +8,6 @@ from typing import Any
 
 from semiseg.config import Run
 from semiseg.data.dataset import Dataset, Split
-from semiseg.methods import find_method
 from semiseg.planning.cost import StepSize, step_memory, step_seconds
 from semiseg.planning.draft import Choice, Draft
 from semiseg.planning.fingerprint import Fingerprint
@@ -106,6 +105,5 @@ def choose_method(draft: Draft, found: Fingerprint, named: bool) -> None:
 
 def expected(run: Run, size: StepSize, machine: Machine) -> tuple[int, float | None]:
     """Peak memory of a step, and seconds of all steps."""
-    unlabeled = find_method(run.method).uses_unlabeled
-    seconds = step_seconds(size, machine, unlabeled)
-    return step_memory(size, unlabeled), None if seconds is None else seconds * run.training.steps
+    seconds = step_seconds(size, machine, run.wants_unlabeled)
+    return step_memory(size, run.wants_unlabeled), None if seconds is None else seconds * run.training.steps

@@ -16,6 +16,7 @@ from semiseg.errors import DataError, RunFolderError
 from semiseg.evaluation.results import Evaluation
 from semiseg.methods import find_method
 from semiseg.run_folder import RunFolder
+from semiseg.training.control import CONTROL
 
 Training = tuple[RunFolder, Evaluation]
 """A finished run and its test scores."""
@@ -48,7 +49,7 @@ class Group:
     @property
     def uses_unlabeled(self) -> bool:
         """Whether its trainings learned from unlabelled scans."""
-        return uses_unlabeled(self.runs[0])
+        return self.runs[0].uses_unlabeled
 
     @cached_property
     def by_seed(self) -> dict[str, Evaluation]:
@@ -85,11 +86,6 @@ class Group:
     def in_parts(self) -> bool:
         """Whether a labelled patient is more than one case."""
         return len(self.split["labeled"]) > self.budget
-
-
-def uses_unlabeled(run: Run) -> bool:
-    """Whether a run learned from unlabelled scans."""
-    return find_method(run.method).uses_unlabeled and run.training.unlabeled_batch > 0
 
 
 def pooled(trainings: Iterable[tuple[Run, Evaluation]]) -> dict[str, Evaluation]:
@@ -155,7 +151,7 @@ def grouped(trainings: Iterable[Training]) -> list[Group]:
         groups.setdefault(json.dumps([identity(folder, run), tested], sort_keys=True), []).append((folder, evaluation))
     names = group_names([members[0][0] for members in groups.values()])
     found = [Group(name, tuple(members)) for name, members in zip(names, groups.values(), strict=True)]
-    return sorted(found, key=lambda group: (group.budget, group.uses_unlabeled))
+    return sorted(found, key=lambda group: (group.budget, group.uses_unlabeled, group.runs[0].method != CONTROL))
 
 
 def by_test_set(groups: Sequence[Group]) -> list[list[Group]]:

@@ -10,7 +10,6 @@ from semiseg.errors import RunFolderError, SettingsError
 from semiseg.evaluation.gain import Gain, measured
 from semiseg.evaluation.results import Evaluation
 from semiseg.functional.dice import DICE
-from semiseg.methods import find_method
 from semiseg.ranks.group import ALONE, Ranks
 from semiseg.run_folder import RunFolder
 from semiseg.training.train import Trained, data_folder, train_or_resume
@@ -29,8 +28,7 @@ def control_run(run: Run) -> Run:
     Raises:
         SettingsError: the run learns from no unlabelled scan, so it is its own control.
     """
-    method = find_method(run.method)
-    if not method.uses_unlabeled or not run.training.unlabeled_batch:
+    if not run.uses_unlabeled:
         raise SettingsError(f"--control: {run.method} learns from labelled scans alone here; there is nothing to compare it with.")
     dice = getattr(run.settings, "dice", None)
     settings = {"dice": dice} if dice in DICE else {}

@@ -66,7 +66,7 @@ class Watch:
         self.patches: list[Tensor] = []
         self.prior: dict[str, tuple[int, float]] = {}
         self.before: list[Tensor] = []
-        if type(method).uses_unlabeled and run.training.unlabeled_batch:
+        if run.uses_unlabeled:
             self._take_probe([load(step) for step in range(PROBE)], run.data.classes)
 
     def _take_probe(self, batches: Sequence[Batch], classes: Sequence[str]) -> None:

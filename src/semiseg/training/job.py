@@ -17,7 +17,6 @@ from semiseg.devices import channels_last
 from semiseg.errors import DataError, SettingsError
 from semiseg.evaluation.results import Provenance
 from semiseg.inference.sliding_window import check_stride
-from semiseg.methods import find_method
 from semiseg.training.door import seal
 from semiseg.training.progress import StepProgress
 from semiseg.training.protocol import looked_at
@@ -131,7 +130,7 @@ def learns_from_unlabeled(asked: Run, dataset: Dataset, split: Split) -> bool:
         DataError: it does, and there are no unlabelled scans.
         SettingsError: it does, and no step would see one.
     """
-    if not find_method(asked.method).uses_unlabeled:
+    if not asked.wants_unlabeled:
         return False
     if not split.unlabeled and not any(case.partly_labeled for case in split.labeled):
         raise nothing_unlabeled(asked, dataset)
