@@ -52,6 +52,24 @@ def test_a_description_names_classes_and_patients(scans: Path) -> None:
     assert open_folder(scans, classes=("other",)).classes == ("other",)
 
 
+def test_what_is_no_scan_is_told_and_stops_nobody_unless_it_is_most_of_the_folder(scans: Path) -> None:
+    for name in ("README.md", "a.json", "a.raw", ".DS_Store", "b.nii.gz.bak"):
+        (scans / "images" / name).write_text("x")
+    assert "passed over" not in open_folder(scans).summary()
+    (scans / "images" / "d.mgz").touch()
+    (scans / "images" / "old").mkdir()
+    (scans / "images" / "old" / "e.nii.gz").touch()
+    assert open_folder(scans).summary().endswith("; 2 files (d.mgz, old/) passed over")
+    for name in "efg":
+        (scans / "images" / f"{name}.img").touch()
+    with pytest.raises(DataError, match=r"images: 5 files \(d\.mgz, e\.img, f\.img and 2 more\) cannot be read as scans, and 3 can"):
+        open_folder(scans)
+    for name in "abc":
+        (scans / "images" / f"{name}.nii.gz").unlink()
+    with pytest.raises(DataError, match=r"holds no scans.* It holds 7 files"):
+        open_folder(scans)
+
+
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [

@@ -38,6 +38,22 @@ def test_the_way_out_is_an_option_to_copy(values: set[int], classes: int | None,
     assert way_out(values, classes) == f"Map them, for instance with --label-map {option}"
 
 
+def test_the_way_out_keeps_what_was_mapped_already(tmp_path: Path) -> None:
+    assert way_out({0, 1, 2, 7}, label_map={7: 3, 9: -1, 1: 0}) == "Map them, for instance with --label-map 1:0,2:1,7:2,9:ignore"
+    label = np.arange(8).reshape(2, 4) % 3  # 0, 1, 2: nothing would be left to advise without the map
+    with pytest.raises(DataError, match=r"--label-map 1:0,2:1, or name"):
+        find_classes([Case("a", (label,), label, label_map={1: 0})])
+    with pytest.raises(DataError, match=r"--label-map 1:1,2:1, or name"):
+        find_classes([Case("a", (label,), label, label_map={1: 2, 2: 2})])
+    with pytest.raises(DataError, match=r"--label-map 1:1,2:2, or name"):
+        find_classes([Case("a", (label,), label, label_map={1: 0, 2: 0})])
+    write_label(tmp_path / "a.nii.gz", np.arange(64).reshape(4, 4, 4), Geometry())
+    write_label(tmp_path / "mask.nii.gz", 7 * (np.arange(64).reshape(4, 4, 4) % 2), Geometry())
+    mapped = Case("a", (tmp_path / "a.nii.gz",), tmp_path / "mask.nii.gz", label_map={7: 3})
+    with pytest.raises(DataError, match=r"\{0, 3\}; expected 0\.\.1\. .*--label-map 3:1,7:1, or"):
+        prepare([mapped], Preparation(), 2, tmp_path / "cache")
+
+
 def test_names_move_with_their_values_and_join_where_classes_do() -> None:
     tumor = ("core", "edema", "enhancing")  # files hold 1, 2, 4
     assert mapped_names(tumor, {4: 3}, {4: 1, 2: 1}) == ("core + edema + enhancing",)

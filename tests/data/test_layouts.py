@@ -194,6 +194,26 @@ def test_numbers_are_modalities_only_where_the_labels_say_so(tmp_path: Path) -> 
     assert [(case.id, len(case.images)) for case in open_folder(tmp_path).train] == [("p", 2), ("q", 2)]
 
 
+def test_most_labels_say_whether_numbers_are_modalities(tmp_path: Path) -> None:
+    for name in "pqr":
+        for modality in range(2):
+            scan(tmp_path / "images" / f"{name}_000{modality}.nii.gz")
+        scan(tmp_path / "labels" / f"{name}.nii.gz")
+    (tmp_path / "images" / "r_0001.nii.gz").rename(tmp_path / "images" / "r.nii.gz")
+    with pytest.raises(DataError, match=r"r\.nii\.gz: the name has no modality; expected for instance r_0000\.nii\.gz"):
+        open_folder(tmp_path)
+    (tmp_path / "images" / "r.nii.gz").rename(tmp_path / "images" / "r_0001.nii.gz")
+    (tmp_path / "labels" / "q.nii.gz").rename(tmp_path / "labels" / "q_0000.nii.gz")
+    with pytest.raises(DataError, match=r"q_0000\.nii\.gz: .*rename it to q\.nii\.gz"):
+        open_folder(tmp_path)
+    for name in ("p", "r"):  # one file a number: time points, each with a label but one that is misnamed
+        (tmp_path / "labels" / f"{name}.nii.gz").rename(tmp_path / "labels" / f"{name}_0001.nii.gz")
+    assert len(open_folder(tmp_path).train) == 6
+    (tmp_path / "labels" / "r_0001.nii.gz").rename(tmp_path / "labels" / "r.nii.gz")
+    with pytest.raises(DataError, match=r"r\.nii\.gz: label without an image \(1 of 3 labels\)"):
+        open_folder(tmp_path)
+
+
 def test_dataset_yaml_renumbers_labels(tmp_path: Path) -> None:
     scan(tmp_path / "images" / "a.nii.gz")
     scan(tmp_path / "labels" / "a.nii.gz", 255 * (VOXELS % 2))
@@ -236,6 +256,8 @@ def test_a_manifest_survives_a_spreadsheet(numbered: Path) -> None:
         ("image,label\na.nii,\n ,b.nii\n", "line 3: image: names no file"),
         ("# a note\nimage\na.nii\n", "lines that begin with #"),
         ("image\n", "names no case"),
+        ("image,label\na.nii,\nb.nii,b,c.nii\n", r"m\.csv: line 3: cell 3 \('c\.nii'\) is one more than there are columns \(2\)"),
+        ("# groups: {a: p}\nimage\na.nii\n", "groups: a manifest says them case by case"),
         ("image\nmissing.nii\n", r"missing\.nii: no such file"),
     ],
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
 from semiseg.case import IGNORE, Array, Case, Geometry
 from semiseg.data.formats import describe, read_header, read_label_header
-from semiseg.data.labels import STORED_IGNORE, way_out
+from semiseg.data.labels import STORED_IGNORE, values_of, way_out
 from semiseg.errors import DataError
 
 AFFINE_TOLERANCE = 1e-3
@@ -25,8 +26,10 @@ def check_headers(cases: Sequence[Case], most: int) -> None:
     raise_faults(faults, len(cases), most)
 
 
-def check_classes(label: Array, classes: int, name: str) -> None:
+def check_classes(label: Array, classes: int, name: str, label_map: Mapping[int, int] = MappingProxyType({})) -> None:
     """Check that the values of a label map (*S) of class numbers lie in 0..classes-1 or are `IGNORE`, but not all of them.
+
+    `label_map` says how they were read from their file.
 
     Raises:
         DataError: they do not, and the message lists all values; nothing is labelled; more classes than are read.
@@ -42,7 +45,8 @@ def check_classes(label: Array, classes: int, name: str) -> None:
         values = [value for value in np.unique(label)[:20].tolist() if value != IGNORE]
         found = ", ".join(str(value) for value in values)
         raise DataError(
-            f"{name}: label has values {{{found}}}; expected 0..{classes - 1}. {way_out(values, classes)}, or name all classes."
+            f"{name}: label has values {{{found}}}; expected 0..{classes - 1}. "
+            f"{way_out(values_of(values, label_map), classes, label_map=label_map)}, or name all classes."
         )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
-from semiseg.case import WHOLE_LABEL, Case
-from semiseg.data.faults import LayoutError, Refuse, stop
+from semiseg.case import IGNORE, WHOLE_LABEL, Case
+from semiseg.data.faults import LayoutError, Refuse, some, stop
 from semiseg.data.formats import describe
 from semiseg.data.labels import labeled_values, mapped_names, way_out, written_class
 from semiseg.data.preparation import Preparation
@@ -51,6 +52,7 @@ class Dataset:
         spacing_known: False where distances in mm would be made up.
         preparation: what this set's publications do to a scan before training; for other sets the default.
         layout: how the folder was read, in words; empty for cases that are no folder's.
+        unread: what lies among the scans of the folder and was passed over: files of formats that are not read, folders.
 
     Raises:
         DataError: an id appears twice, or a group (patient) lies in two parts.
@@ -65,6 +67,7 @@ class Dataset:
     spacing_known: bool = True
     preparation: Preparation = field(default_factory=Preparation)
     layout: str = ""
+    unread: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         kept_apart(self.name, self.parts)
@@ -100,6 +103,7 @@ class Dataset:
         facts += [f"classes {', '.join(self.named)}"] if self.named else []
         mapped = next((case.label_map for case in self.train), {})
         facts += [f"label values {', '.join(f'{value} as {written_class(k)}' for value, k in mapped.items())}"] if mapped else []
+        facts += [f"{some(self.unread)} passed over"] if self.unread else []
         return f"{self.name}, read as {self.layout or 'cases'}: {'; '.join(facts)}"
 
     def relabeled(self, label_map: Mapping[int, int]) -> Dataset:
@@ -197,9 +201,11 @@ def find_classes(cases: Iterable[Case]) -> tuple[str, ...]:
         DataError: the values are not 0, 1, 2, ... without a gap, so that they cannot be told from a slip.
     """
     where: dict[int, str] = {}
+    label_map: dict[int, int] = {}
     numbers = {0}
     for case in cases:
         if case.label is not None:
+            label_map.update(case.label_map)
             for value in labeled_values(case.label, case.label_map, case.labeled_part):
                 where.setdefault(value, describe(case.label))
                 numbers.add(case.label_map.get(value, value))
@@ -207,9 +213,12 @@ def find_classes(cases: Iterable[Case]) -> tuple[str, ...]:
     if highest == 0 or sorted(numbers) != list(range(highest + 1)):
         found = "{" + ", ".join(str(value) for value in sorted(where)) + "}"
         source = where[max(where)] if where else "the labels"
-        help_out = (
-            f"{way_out(where)}, or name the classes" if max(where, default=0) > 0 else "Label at least one voxel, or name the classes"
-        )
+        if max(where, default=0) > 0:
+            if highest == 0:  # the map leaves background alone
+                label_map = {value: number if number == IGNORE else value for value, number in label_map.items()}
+            help_out = f"{way_out(where, label_map=label_map)}, or name the classes"
+        else:
+            help_out = "Label at least one voxel, or name the classes"
         raise DataError(
             f"{source}: the labelled cases hold the values {found}; expected 0 (background), 1, 2, ... without a gap. "
             f"{help_out} if some are rare."

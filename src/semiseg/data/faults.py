@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from semiseg.errors import DataError
 
@@ -11,7 +12,8 @@ class LayoutError(DataError):
     """A rule of a data set that does not hold.
 
     Attributes:
-        kind: in two or three words: orphan label, missing modality, two files, unknown name, case twice, patient in two parts.
+        kind: in two or three words: orphan label, missing modality, two files, unknown name, unread files, description, case
+            twice, patient in two parts.
         case: the id of the case that it is about; empty where it is about none.
     """
 
@@ -21,6 +23,9 @@ class LayoutError(DataError):
         self.case = case
 
 
+SHOWN = 3
+"""Files that a message names."""
+
 Refuse = Callable[[LayoutError], None]
 """What is done about a fault. Where it returns, the reader goes on without what is at fault."""
 
@@ -28,3 +33,10 @@ Refuse = Callable[[LayoutError], None]
 def stop(fault: LayoutError) -> None:
     """Raise it: what every reader does unless told otherwise."""
     raise fault
+
+
+def some(paths: Sequence[Path]) -> str:
+    """How many files there are, and the first of them by name."""
+    names = ", ".join(path.name + "/" * path.is_dir() for path in paths[:SHOWN])
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    return f"{len(paths)} {'file' if len(paths) == 1 else 'files'} ({names}{more})"

@@ -9,6 +9,7 @@ from semiseg.data.dataset import Dataset
 from semiseg.data.faults import Refuse, stop
 from semiseg.data.known import KNOWN
 from semiseg.data.layouts import LAYOUTS, manifest
+from semiseg.data.layouts.description import NAME, read_description
 from semiseg.errors import DataError
 
 
@@ -16,6 +17,7 @@ def open_folder(path: Path, classes: tuple[str, ...] | None = None, refuse: Refu
     """The data set in a folder, or of a manifest.
 
     A manifest in the folder is believed before any guess; then the known sets, then the layouts, each recognised by its own files.
+    `dataset.yaml` is read in all of them, and goes before what the folder says of itself; a manifest it must not contradict.
 
     Args:
         path: a folder, or a manifest (.csv, .yaml).
@@ -25,7 +27,7 @@ def open_folder(path: Path, classes: tuple[str, ...] | None = None, refuse: Refu
 
     Raises:
         DataError: there is no such folder, or it is laid out in no way that is known (the message says which were looked for), a list
-            names a case that is not there, a label has no image.
+            names a case that is not there, a label has no image, `dataset.yaml` or the manifest says what cannot be.
     """
     path = Path(path)
     if not path.is_dir() and not manifest.matches(path):
@@ -33,7 +35,8 @@ def open_folder(path: Path, classes: tuple[str, ...] | None = None, refuse: Refu
         raise DataError(f"{path}: {kind}.")
     for layout in (manifest, *KNOWN, *LAYOUTS):
         if layout.matches(path):
-            dataset: Dataset = layout.load(path, refuse)
+            given = read_description((path if path.is_dir() else path.parent) / NAME)
+            dataset: Dataset = layout.load(path, given, refuse)
             return replace(dataset.with_classes(classes), layout=layout.TITLE)
     layouts = "; ".join(layout.LOOKED_FOR for layout in (*reversed(LAYOUTS), manifest, *KNOWN))
     raise DataError(f"{path}: no data set found. Looked for: {layouts}.")

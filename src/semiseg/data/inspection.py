@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,8 +11,8 @@ import numpy as np
 from semiseg.case import Array
 from semiseg.data.check import axis_codes
 from semiseg.data.dataset import Dataset
-from semiseg.data.faults import LayoutError
-from semiseg.data.labels import way_out
+from semiseg.data.faults import LayoutError, some
+from semiseg.data.labels import values_of, way_out
 from semiseg.data.look import Finding, Look, See, look_at
 
 SPACING_FACTOR = 2.0
@@ -57,9 +57,11 @@ def _findings(looks: Sequence[Look], dataset: Dataset) -> Iterator[Finding]:
     if not any(look.label for look in looks if look.part == "train"):
         message = f"{dataset.name}: no training case has a label that can be read. Label at least one scan."
         yield Finding("warning", "no label", "", message)
+    yield from passed_over(dataset)
     for look in looks:
         yield from look.findings
-    yield from stray_values(looks, None if dataset.named is None else len(dataset.named) + 1)
+    label_map = next((case.label_map for cases in dataset.parts.values() for case in cases), {})
+    yield from stray_values(looks, None if dataset.named is None else len(dataset.named) + 1, label_map)
     yield from empty_labels(looks)
     yield from odd_spacings(looks)
     yield from odd_sizes(looks)
@@ -68,16 +70,28 @@ def _findings(looks: Sequence[Look], dataset: Dataset) -> Iterator[Finding]:
     yield from copied_labels(looks)
 
 
-def stray_values(looks: Sequence[Look], classes: int | None) -> Iterator[Finding]:
-    """Labels with values that are no class: beyond the named ones, or else beyond the first gap in the values of all labels."""
+def passed_over(dataset: Dataset) -> Iterator[Finding]:
+    """What lies among the scans and is none, folder by folder."""
+    for folder in dict.fromkeys(path.parent for path in dataset.unread):
+        files = some([path for path in dataset.unread if path.parent == folder])
+        message = f"{folder}: {files} cannot be read as scans and are passed over. Convert what is a scan to NIfTI, or take it out."
+        yield Finding("warning", "unread files", "", message)
+
+
+def stray_values(looks: Sequence[Look], classes: int | None, label_map: Mapping[int, int]) -> Iterator[Finding]:
+    """Labels with values that are no class: beyond the named ones, or else beyond the first gap in the values of all labels.
+
+    `label_map` says how the values were read from the files.
+    """
     present = {value for look in looks for value in look.values or ()}
     count = classes or next(k for k in range(1, len(present) + 2) if k not in present)
     for look in looks:
         strays = sorted(value for value in look.values or () if not 0 <= value < count)
         if strays:
             held = present if classes is None else look.values or ()  # unnamed classes are numbered over all labels
-            few = len(held) <= SHOWN
-            help_out = way_out(held, classes) if few else "Map those that are classes with --label-map, or export it again"
+            help_out = "Map those that are classes with --label-map, or export it again"
+            if len(held) <= SHOWN:
+                help_out = way_out(values_of(held, label_map), classes, label_map=label_map)
             message = (
                 f"{look.label}: label has values {{{_some(look.values or ())}}}; of all labels, {_some(strays)} fit no class. {help_out}."
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import numpy as np
@@ -127,24 +128,31 @@ def labeled_box(label: Array) -> Box | None:
     return tuple(box)
 
 
-def way_out(values: Collection[int], classes: int | None = None, option: str = "--label-map") -> str:
+def way_out(
+    values: Collection[int], classes: int | None = None, option: str = "--label-map", label_map: Mapping[int, int] = MappingProxyType({})
+) -> str:
     """The option that brings `values` to class numbers, as a sentence.
 
     Args:
         values: those that the files hold.
-        classes: number of classes with the background; None: as many as there are values, which are numbered in their order.
+        classes: number of classes with the background; None: as many as there are, numbered in their order.
         option: its name.
+        label_map: how the values were read when they did not fit; what it says stays unless it is at fault.
     """
-    if classes is None:
-        numbers = {value: k for k, value in enumerate(sorted(value for value in values if value > 0), start=1)}
-    else:
-        numbers = {value: value for value in values if 0 <= value < classes}
-        free = [k for k in range(1, classes) if k not in numbers]
-        strays = sorted(value for value in values if value not in numbers and value > 0)
-        numbers |= {value: free[i] if i < len(free) else 0 for i, value in enumerate(strays)}
-    pairs = {value: numbers.get(value, 0) for value in sorted(values)}
-    text = ",".join(f"{value}:{number}" for value, number in pairs.items() if value != number)
+    read = {value: label_map.get(value, value) for value in values if label_map.get(value) != IGNORE}
+    found = sorted({number for number in read.values() if number > 0})
+    kept = [] if classes is None else [number for number in found if number < classes]
+    free = [k for k in range(1, len(found) + 1 if classes is None else classes) if k not in kept]
+    strays = [number for number in found if number not in kept]
+    numbers = {number: number for number in kept} | dict(zip(strays, free, strict=False))
+    pairs = {**label_map, **{value: numbers.get(number, 0) for value, number in read.items()}}
+    text = ",".join(f"{value}:{written_class(k)}" for value, k in sorted(pairs.items()) if value != k or value in label_map)
     return f"Map them, for instance with {option} {text}"
+
+
+def values_of(numbers: Collection[int], label_map: Mapping[int, int]) -> set[int]:
+    """The values in a label file that are read as class `numbers`, those that may not be there among them."""
+    return {value for value, number in label_map.items() if number in numbers} | {k for k in numbers if k not in label_map}
 
 
 def mapped_names(names: Sequence[str], old: Mapping[int, int], new: Mapping[int, int]) -> tuple[str, ...] | None:

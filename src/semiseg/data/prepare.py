@@ -117,7 +117,7 @@ def _prepare_case(case: Case, preparation: Preparation, classes: int, store: Cac
 
     def make_label() -> Array:
         label = read_classes(source, case.label_map, case.labeled_part)
-        check_classes(label, classes, describe(source))
+        check_classes(label, classes, describe(source), case.label_map)
         label = prepare_label(label, preparation, spacing)
         refuse_nothing_labeled(label, describe(source))
         return _cut(label, preparation, 0)

@@ -6,15 +6,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from semiseg.case import Case
-from semiseg.data.dataset import Dataset, kept_apart
+from semiseg.data.dataset import Dataset
 from semiseg.data.faults import Refuse, stop
+from semiseg.data.layouts.description import Description
 from semiseg.data.lists import read_list
 from semiseg.data.preparation import Preparation
 
-CLASSES = ("right ventricle", "myocardium", "left ventricle")
 TITLE = "ACDC"
 LOOKED_FOR = "train_slices.list, val.list, test.list and 'data/slices/' (ACDC)"
-PREPARATION = Preparation(normalize="none", resize=(256, 256), slice_axis=0)
+ACDC = Description(
+    name="ACDC",
+    classes=("right ventricle", "myocardium", "left ventricle"),
+    preparation=Preparation(normalize="none", resize=(256, 256), slice_axis=0),
+)
 """Published: scans were scaled to [0, 1] before they were packed; slices are brought to 256 x 256; volumes are (slices, H, W)."""
 
 
@@ -24,24 +28,14 @@ def matches(folder: Path) -> bool:
     return (folder / "data" / "slices").is_dir() and all((folder / name).is_file() for name in lists)
 
 
-def load(folder: Path, refuse: Refuse = stop) -> Dataset:
+def load(folder: Path, given: Description, refuse: Refuse = stop) -> Dataset:
     """1312 training slices of 70 patients in published order; 20 validation and 40 test volumes. The files do not hold the spacing."""
     parts = {
         "train": _cases(folder / "data" / "slices", read_list(folder / "train_slices.list")),
         "validation": _cases(folder / "data", read_list(folder / "val.list")),
         "test": _cases(folder / "data", read_list(folder / "test.list")),
     }
-    kept = kept_apart("ACDC", parts, refuse)
-    return Dataset(
-        "ACDC",
-        CLASSES,
-        train=kept["train"],
-        validation=kept["validation"],
-        test=kept["test"],
-        dimensions=2,
-        spacing_known=False,
-        preparation=PREPARATION,
-    )
+    return ACDC.dataset(folder, parts, given, refuse)
 
 
 def _cases(folder: Path, names: Iterable[str]) -> tuple[Case, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from semiseg.case import Case
 from semiseg.data.dataset import Dataset
 from semiseg.data.faults import Refuse, stop
-from semiseg.data.layouts.description import Description, read_description
+from semiseg.data.layouts.description import Description
 from semiseg.data.layouts.scans import complete, listed_parts, scan_files
 
 TITLE = "BraTS folders"
@@ -32,13 +32,10 @@ def case_files(folder: Path, refuse: Refuse = stop) -> dict[str, dict[str, Path]
     return cases
 
 
-def load(folder: Path, refuse: Refuse = stop) -> Dataset:
-    """A case without a label is unlabelled. Lists and `dataset.yaml` beside the cases are read as in the plain layout."""
+def load(folder: Path, given: Description, refuse: Refuse = stop) -> Dataset:
+    """A case without a label is unlabelled. Lists beside the cases are read as in the plain layout."""
     cases = {name: _case(name, files, refuse) for name, files in case_files(folder, refuse).items()}
-    given = read_description(folder / "dataset.yaml")
-    cases = {name: Case(name, case.images, case.label, given.groups.get(name, "")) for name, case in cases.items()}
-    described = BRATS.model_copy(update=given.model_dump(exclude_unset=True) | {"preparation": given.preparation})
-    return described.dataset(folder.resolve().name, *listed_parts(folder, cases, refuse), refuse=refuse)
+    return BRATS.dataset(folder, listed_parts(folder, cases, refuse), given, refuse)
 
 
 def _case_folders(folder: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from semiseg.data.dataset import Dataset
 from semiseg.data.faults import Refuse, stop
 from semiseg.data.formats import case_name
 from semiseg.data.layouts.dataset_json import NAME, description, read_dataset_json
+from semiseg.data.layouts.description import Description
 from semiseg.errors import DataError
 
 TITLE = "Medical Segmentation Decathlon (dataset.json)"
@@ -25,14 +26,15 @@ def matches(folder: Path) -> bool:
     return (folder / NAME).is_file() and (folder / "imagesTr").is_dir()
 
 
-def load(folder: Path, refuse: Refuse = stop) -> Dataset:
+def load(folder: Path, given: Description, refuse: Refuse = stop) -> Dataset:
     """Cases in the order of `dataset.json`; a training scan without a label is unlabelled, and test scans have none."""
     content = read_dataset_json(folder)
     modalities = len(content.get("modality") or [""])
-    train, test = (tuple(_cases(folder, content.get(part) or (), modalities)) for part in ("training", "test"))
-    if not train:
+    lists = {"train": content.get("training"), "test": content.get("test")}
+    parts = {part: list(_cases(folder, entries or (), modalities)) for part, entries in lists.items()}
+    if not parts["train"]:
         raise DataError(f"{folder / NAME}: 'training' lists no scan.")
-    return description(content, folder / NAME).dataset(folder.resolve().name, train=train, test=test, refuse=refuse)
+    return description(content, folder / NAME).dataset(folder, parts, given, refuse)
 
 
 def _cases(folder: Path, entries: Iterable[Any], modalities: int) -> Iterable[Case]:

@@ -1,8 +1,9 @@
-"""What a person says of a data set beside its files: `dataset.yaml`, or the head of a manifest."""
+"""What is said of a data set beside its scans: by a person in `dataset.yaml` or the head of a manifest, and by each layout itself."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,11 +12,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from semiseg.case import IGNORE, Case, Geometry, LabeledPart
 from semiseg.data.dataset import Dataset, kept_apart
-from semiseg.data.faults import Refuse, stop
-from semiseg.data.formats import read_header
-from semiseg.data.labels import ClassNumber
+from semiseg.data.faults import LayoutError, Refuse, stop
+from semiseg.data.formats import case_name, read_header
+from semiseg.data.labels import ClassNumber, written_class
+from semiseg.data.layouts.scans import NUMBERED
 from semiseg.data.preparation import Preparation
 from semiseg.errors import DataError
+
+NAME = "dataset.yaml"
+Parts = Mapping[str, Sequence[Case]]
+"""Cases by what they are for: train, validation, test."""
 
 
 class Description(BaseModel):
@@ -24,7 +30,7 @@ class Description(BaseModel):
     Attributes:
         name: of the data set; by default that of the folder.
         classes: names of the foreground classes 1, 2, ...
-        groups: case id to group (patient), for patients with several scans.
+        groups: case id to group (patient), for patients with several scans. Not in the head of a manifest, which has a column for it.
         label_map: value in the label files to class number, or to `ignore`.
         ignore: value, or values, in the label files of voxels that nobody labelled.
         slice_axis: along which the slices of `labeled_slices` are counted; by default that of `preparation`, or else the last.
@@ -70,35 +76,83 @@ class Description(BaseModel):
             return int(name)
         raise DataError(f"labeled_classes: {name!r} is no class. There are: {', '.join(names)}, or their numbers.")
 
-    def dataset(
-        self,
-        name: str,
-        train: Sequence[Case],
-        validation: Sequence[Case] = (),
-        test: Sequence[Case] = (),
-        refuse: Refuse = stop,
-    ) -> Dataset:
-        """The data set of these cases: named and renumbered as described, its dimensions those of the first scan that can be read.
+    def filled(self, given: Description, file: Path) -> Description:
+        """The head of the manifest `file`, and what it leaves open as `dataset.yaml` beside it says.
 
         Raises:
-            DataError: no scan can be read.
+            DataError: both say something, and not the same.
         """
-        parts = kept_apart(self.name or name, {"train": train, "validation": validation, "test": test}, refuse)
-        cases = [case for part in parts.values() for case in part]
+        said = {key: (getattr(self, key), getattr(given, key)) for key in ("name", "classes", "slice_axis")}
+        both = {key: pair for key, pair in said.items() if None not in pair}
+        for value in self.values.keys() & given.values.keys():
+            both[f"label_map of {value}"] = (written_class(self.values[value]), written_class(given.values[value]))
+        for key in self.preparation.model_fields_set & given.preparation.model_fields_set:
+            both[f"preparation.{key}"] = (getattr(self.preparation, key), getattr(given.preparation, key))
+        for key, (here, there) in sorted(both.items()):
+            if here != there:
+                raise DataError(f"{file}: {key} is {here}, and {there} in {file.parent / NAME}. Correct one of them, or take it out.")
+        return Description(
+            **{key: there if here is None else here for key, (here, there) in said.items()},
+            label_map=given.values | self.values,
+            preparation=_prepared(self.preparation, given.preparation, file),
+        )
+
+    def dataset(self, folder: Path, parts: Parts, given: Description, refuse: Refuse = stop, unread: Sequence[Path] = ()) -> Dataset:
+        """The data set of these cases, with the dimensions of the first scan that can be read.
+
+        Args:
+            folder: that it lies in, which names it where nobody else does.
+            parts: its cases; a part may be missing.
+            given: `dataset.yaml`, which is heard after what the folder says of itself.
+            refuse: see `open_folder`.
+            unread: what lies among the scans and is none.
+
+        Raises:
+            DataError: no scan can be read, or `given` says what cannot be.
+        """
+        path, name = folder / NAME, given.name or self.name or folder.resolve().name
+        parts = {part: parts.get(part, ()) for part in ("train", "validation", "test")}
+        kept = kept_apart(name, _grouped(parts, given.groups, path, refuse), refuse)
+        cases = [case for part in kept.values() for case in part]
         if not cases:
-            raise DataError(f"{self.name or name}: no case is left.")
+            raise DataError(f"{name}: no case is left.")
+        if given.slice_axis is not None and not any(case.labeled_part.slices for case in cases):
+            message = f"{path}: slice_axis says how the labeled_slices of a manifest are counted, and no scan has any. Take it out"
+            refuse(LayoutError("description", f"{message}; a 2D model on 3D scans needs preparation: {{slice_axis: {given.slice_axis}}}."))
         first, shape, geometry = first_readable(cases)
-        plain = Dataset(
-            self.name or name,
+        found = Dataset(
+            name,
             None,
-            parts["train"],
-            parts["validation"],
-            parts["test"],
+            kept["train"],
+            kept["validation"],
+            kept["test"],
             dimensions=len(shape),
             spacing_known=geometry.known or first.spacing is not None,
-            preparation=self.preparation,
+            preparation=_prepared(self.preparation, given.preparation, path),
+            unread=tuple(unread),
         )
-        return plain.relabeled(self.values).with_classes(self.classes)
+        return found.relabeled(self.values).with_classes(self.classes).relabeled(given.values).with_classes(given.classes)
+
+
+def _grouped(parts: Parts, groups: Mapping[str, str], path: Path, refuse: Refuse) -> Parts:
+    """The cases in the groups that `path` says; it may name a scan that lies in its folder and is on no list."""
+    strangers = groups.keys() - {case.id for cases in parts.values() for case in cases}
+    below = {case_name(file) for file in path.parent.rglob("*")} if strangers else set()
+    below |= {match[1] for name in below if (match := NUMBERED.fullmatch(name))}
+    for name in groups:
+        if name in strangers - below:
+            refuse(LayoutError("unknown name", f"{path}: groups name '{name}', and no scan is called so. Correct the name."))
+    return {part: [replace(case, group=groups.get(case.id, case.group)) for case in cases] for part, cases in parts.items()}
+
+
+def _prepared(own: Preparation, given: Preparation, path: Path) -> Preparation:
+    """What the folder itself asks for, but for what is said in `path`."""
+    known = own.model_dump(exclude_unset=True)
+    try:
+        return Preparation.model_validate(known | given.model_dump(exclude_unset=True))
+    except ValidationError as error:
+        message = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise DataError(f"{path}: preparation: {message} The scans of this folder come with {known}.") from error
 
 
 def first_readable(cases: Sequence[Case]) -> tuple[Case, tuple[int, ...], Geometry]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,10 @@ from semiseg.data.dataset import Dataset
 from semiseg.data.faults import Refuse, stop
 from semiseg.data.formats import case_name, label_source
 from semiseg.data.labels import written_class
-from semiseg.data.layouts.description import Description, parse_description, read_yaml
+from semiseg.data.layouts.description import NAME, Description, parse_description, read_yaml
 from semiseg.data.layouts.ranges import parse_range, written_ranges
-from semiseg.errors import DataError, did_you_mean
+from semiseg.data.layouts.table import read_table, write_table
+from semiseg.errors import DataError
 
 TITLE = "manifest"
 LOOKED_FOR = "manifest.csv or manifest.yaml"
@@ -30,6 +29,8 @@ CHANNEL = re.compile(r"(.+)\[(\d+)\]")
 """One modality of a file that holds several along its fourth axis: `scan.nii.gz[0]`."""
 SEPARATOR = ";"
 """Between the modalities of a case, the millimetres of a spacing, its labelled slices and classes, in one cell of a CSV."""
+SPLITS = {"train": "train", "validation": "val", "test": "test"}
+"""What a part of a data set is called in the column `split`."""
 OPTIONAL = ("spacing", "labeled_slices", "labeled_classes")
 """Columns that are written only where a case has something in them."""
 
@@ -73,8 +74,8 @@ class Row(BaseModel):
     def known(cls, value: str) -> str:
         """`train`, also where it is empty, `val` or `test`."""
         split = {"": "train", "validation": "val"}.get(value.lower(), value.lower())
-        if split not in ("train", "val", "test"):
-            raise ValueError(f"{value!r} is none of train, val, test")
+        if split not in SPLITS.values():
+            raise ValueError(f"{value!r} is none of {', '.join(SPLITS.values())}")
         return split
 
     def case(self, folder: Path, described: Description) -> Case:
@@ -95,20 +96,29 @@ def matches(path: Path) -> bool:
     return _file(path) is not None
 
 
-def load(path: Path, refuse: Refuse = stop) -> Dataset:
+def load(path: Path, given: Description, refuse: Refuse = stop) -> Dataset:
     """The data set that a manifest describes. A case without a label is unlabelled; one without a split is for training.
 
+    `dataset.yaml` beside it may say what the manifest leaves open, and nothing else than the manifest does.
+
     Raises:
-        DataError: a column or a value that is not known, with its line; no case.
+        DataError: a column or a value that is not known, with its line; no case; `dataset.yaml` says otherwise.
     """
     file = _file(path)
     assert file is not None
-    described, rows = (_read_yaml if file.suffix.lower() in YAML else _read_csv)(file)
+    head, rows = (_read_yaml if file.suffix.lower() in YAML else _read_csv)(file)
     if not rows:
         raise DataError(f"{file}: names no case.")
+    if head.groups:
+        raise DataError(f"{file}: groups: a manifest says them case by case. Move them to the column 'group'.")
+    described = head.filled(given, file)
     cases = [(row.split, _case(row, file, described)) for row in rows]
-    train, validation, test = (tuple(case for split, case in cases if split == part) for part in ("train", "val", "test"))
-    return described.dataset(file.resolve().parent.name, train, validation, test, refuse)
+    for _, case in cases:
+        if case.group and given.groups.get(case.id, case.group) != case.group:
+            groups = f"'{case.group}', and {file.parent / NAME} that it is of '{given.groups[case.id]}'"
+            raise DataError(f"{file}: says that {case.id} is of the group {groups}. Correct one of them, or take it out.")
+    parts = {part: [case for split, case in cases if split == name] for part, name in SPLITS.items()}
+    return described.dataset(file.parent, parts, Description(groups=given.groups, slice_axis=given.slice_axis), refuse)
 
 
 def write(dataset: Dataset, path: Path) -> None:
@@ -121,8 +131,8 @@ def write(dataset: Dataset, path: Path) -> None:
         raise DataError(f"{path}: a manifest is a table; expected a name that ends with {', '.join(SUFFIXES)}.")
     if path.exists():
         raise DataError(f"{path}: exists already, and may have been edited. Choose another name, or remove it.")
-    parts = {"train": dataset.train, "val": dataset.validation, "test": dataset.test}
-    rows = [_row(case, part, path) for part, cases in parts.items() for case in cases]
+    parts = dataset.parts
+    rows = [_row(case, SPLITS[part], path) for part, cases in parts.items() for case in cases]
     label_map = next((dict(case.label_map) for cases in parts.values() for case in cases), {})
     axis = next((part.axis for cases in parts.values() for case in cases if (part := case.labeled_part).axis >= 0), None)
     described = Description(name=dataset.name, classes=dataset.named, label_map=label_map, slice_axis=axis, preparation=dataset.preparation)
@@ -147,31 +157,9 @@ def _read_yaml(file: Path) -> tuple[Description, list[Row]]:
 
 
 def _read_csv(file: Path) -> tuple[Description, list[Row]]:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file}: is not text in UTF-8 ({error}). Save it again as CSV UTF-8.") from error
-    first = next((line for line in text.splitlines() if line.strip(" \"',;\t") and not line.lstrip('"').startswith("#")), "")
-    delimiter = max(",;\t", key=first.count)  # spreadsheets write what their language uses
-    lines = [(number, line) for number, line in _lines(text, delimiter) if any(cell.strip() for cell in line)]
-    comments = [delimiter.join(line).rstrip(delimiter)[1:].removeprefix(" ") for _, line in lines if line[0].startswith("#")]
-    table = [(number, line) for number, line in lines if not line[0].startswith("#")]
-    columns = [cell.strip().lower() for cell in table[0][1]] if table else []
-    unknown = [name for name in columns if name and name not in Row.model_fields]
-    if unknown or "image" not in columns:
-        what = f"unknown column '{unknown[0]}'{did_you_mean(unknown[0], Row.model_fields)}" if unknown else "has no column 'image'"
-        raise DataError(f"{file}: {what}. Columns: {', '.join(Row.model_fields)}.")
-    rows = [
-        _checked({name: cell.strip() for name, cell in zip(columns, line, strict=False) if name}, f"{file}: line {number}")
-        for number, line in table[1:]
-    ]
-    return parse_description(_from_comments(comments, file), file), rows
-
-
-def _lines(text: str, delimiter: str) -> Iterable[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-    for line in reader:
-        yield reader.line_num, line
+    table = read_table(file, list(Row.model_fields), needed="image")
+    rows = [_checked(cells, f"{file}: line {number}") for number, cells in table.lines]
+    return parse_description(_from_comments(table.comments, file), file), rows
 
 
 def _from_comments(comments: Sequence[str], file: Path) -> Any:
@@ -237,14 +225,9 @@ def _as_yaml(head: dict[str, Any], rows: Sequence[Row]) -> str:
 
 
 def _as_csv(head: dict[str, Any], rows: Sequence[Row]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     described = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1000) if head else ""
-    writer.writerows([f"# {line}"] for line in described.splitlines())
     columns = [name for name in Row.model_fields if name not in OPTIONAL or any(getattr(row, name) for row in rows)]
-    writer.writerow(columns)
-    writer.writerows([_cell(row, name) for name in columns] for row in rows)
-    return text.getvalue()
+    return write_table(described.splitlines(), columns, [{name: _cell(row, name) for name in columns} for row in rows])
 
 
 def _cell(row: Row, name: str) -> str:

@@ -7,12 +7,15 @@ from pathlib import Path
 from semiseg.case import Case
 from semiseg.data.dataset import Dataset
 from semiseg.data.faults import LayoutError, Refuse, stop
-from semiseg.data.layouts.description import read_description
+from semiseg.data.layouts.description import Description
 from semiseg.data.lists import read_list
+from semiseg.data.preparation import Preparation
 
 TITLE = "h5 files and lists"
 LOOKED_FOR = "'data/' with h5 files, and train.txt or train.list (SSL4MIS)"
 SUFFIXES = (".txt", ".list")
+PACKED = Description(preparation=Preparation(normalize="none"))
+"""These files were normalised before they were packed."""
 
 
 def matches(folder: Path) -> bool:
@@ -20,16 +23,19 @@ def matches(folder: Path) -> bool:
     return _list(folder, "train") is not None and next((folder / "data").glob("*.h5"), None) is not None
 
 
-def load(folder: Path, refuse: Refuse = stop) -> Dataset:
-    """Cases in the order of the lists; what is on none is left out. Every file has a label.
+def load(folder: Path, given: Description, refuse: Refuse = stop) -> Dataset:
+    """Cases in the order of the lists; what is on none is left out. Every file has a label."""
+    return PACKED.dataset(folder, listed_cases(folder, refuse), given, refuse)
 
-    These files were normalised before they were packed, so that it is not done again unless `dataset.yaml` says so.
+
+def listed_cases(folder: Path, refuse: Refuse = stop) -> dict[str, tuple[Case, ...]]:
+    """The cases by what they are for.
+
+    Raises:
+        DataError: a list names a case that is not there.
     """
-    given = read_description(folder / "dataset.yaml")
-    if "preparation" not in given.model_fields_set:
-        given = given.model_copy(update={"preparation": given.preparation.model_copy(update={"normalize": "none"})})
-    train, validation, test = (_cases(folder, part, given.groups, refuse) for part in ("train", "val", "test"))
-    return given.dataset(folder.resolve().name, train, validation, test, refuse)
+    lists = {"train": "train", "validation": "val", "test": "test"}
+    return {part: _cases(folder, name, refuse) for part, name in lists.items()}
 
 
 def listed_names(folder: Path, part: str) -> list[str]:
@@ -42,11 +48,11 @@ def _list(folder: Path, part: str) -> Path | None:
     return next((folder / f"{part}{suffix}" for suffix in SUFFIXES if (folder / f"{part}{suffix}").is_file()), None)
 
 
-def _cases(folder: Path, part: str, groups: dict[str, str], refuse: Refuse) -> tuple[Case, ...]:
+def _cases(folder: Path, part: str, refuse: Refuse) -> tuple[Case, ...]:
     path, names = _list(folder, part), listed_names(folder, part)
     files = {name: folder / "data" / f"{name}.h5" for name in names}
     missing = [name for name, file in files.items() if not file.is_file()]
     for name in missing:
         message = f"{path}: names '{name}', for which there is no file in data/ ({len(missing)} of {len(names)} are missing)."
         refuse(LayoutError("unknown name", f"{message} Add the file, or take the name out.", name))
-    return tuple(Case(name, (files[name],), files[name], groups.get(name, "")) for name in names if name not in missing)
+    return tuple(Case(name, (files[name],), files[name]) for name in names if name not in missing)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from semiseg.case import Case, Source
 from semiseg.data.dataset import Dataset
-from semiseg.data.faults import LayoutError, Refuse, stop
+from semiseg.data.faults import Refuse, some, stop
 from semiseg.data.formats import label_source
-from semiseg.data.layouts.description import Description, read_description
+from semiseg.data.layouts.description import Description
 from semiseg.data.layouts.scans import SCAN_SUFFIXES, are_numbered, by_case, listed_parts, refuse_orphans, scan_files
 from semiseg.data.layouts.series import patients
+from semiseg.data.layouts.unread import others, unread
 from semiseg.errors import DataError
 
 TITLE = "images/ and labels/"
@@ -22,29 +24,29 @@ def matches(folder: Path) -> bool:
     return (folder / "images").is_dir()
 
 
-def load(folder: Path, refuse: Refuse = stop) -> Dataset:
+def load(folder: Path, given: Description, refuse: Refuse = stop) -> Dataset:
     """An image without a label of the same name is unlabelled; without lists every case is for training.
 
     Several modalities are told apart by `_0000`, `_0001`, ... behind the case's name, which its label does not have. DICOM series of one
     patient are one group, unless `dataset.yaml` says otherwise.
     """
-    description = read_description(folder / "dataset.yaml")
-    return description.dataset(folder.resolve().name, *listed_parts(folder, _cases(folder, description, refuse), refuse), refuse=refuse)
-
-
-def _cases(folder: Path, description: Description, refuse: Refuse) -> dict[str, Case]:
-    images, labels = scan_files(folder / "images", refuse), scan_files(folder / "labels", refuse)
+    images, labels = (scan_files(folder / part, refuse) for part in ("images", "labels"))
     if not images:
+        found = others(folder / "images", images)
         raise DataError(
-            f"{folder / 'images'}: holds no scans; expected files that end with {', '.join(SCAN_SUFFIXES)}, or folders of DICOM slices."
+            f"{folder / 'images'}: holds no scans; expected files that end with {', '.join(SCAN_SUFFIXES)}, or folders of DICOM slices"
+            + (f". It holds {some(found)}: convert them." if found else ".")
         )
+    left = (*unread(folder / "images", images, refuse), *unread(folder / "labels", labels, refuse))
+    cases = _cases(images, labels, refuse)
+    return Description().dataset(folder, listed_parts(folder, cases, refuse), given, refuse, left)
+
+
+def _cases(images: Mapping[str, Path], labels: Mapping[str, Path], refuse: Refuse) -> dict[str, Case]:
     several = are_numbered(images, labels)
     scans = by_case(images, refuse) if several else {name: (path,) for name, path in images.items()}
-    refuse_orphans(labels, scans, refuse)
-    strangers = [name for name in description.groups if name not in scans]
-    for name in strangers:
-        refuse(LayoutError("unknown name", f"{folder / 'dataset.yaml'}: groups name '{name}', which is not in images/. Correct the name."))
-    groups = {**patients(scans), **description.groups}
+    refuse_orphans(labels, scans, images, refuse)
+    groups = patients(scans)
     return {name: Case(name, paths, _label(labels.get(name), paths), group=groups.get(name, "")) for name, paths in scans.items()}
 
 

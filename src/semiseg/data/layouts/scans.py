@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from semiseg.case import Case
@@ -47,18 +47,21 @@ def _scan(path: Path, refuse: Refuse) -> Path | None:
 
 
 def are_numbered(names: Iterable[str], labels: Iterable[str]) -> bool:
-    """Whether the four digits behind the names of images are modalities: without them, and only so, they are the names of the labels."""
-    matched = [NUMBERED.fullmatch(name) for name in names]
-    cases = {match[1] for match in matched if match}
-    labels = set(labels)
-    return bool(labels) and all(matched) and labels <= cases
+    """Whether the four digits behind the names of images are modalities: most labels are called as images are without them.
+
+    A label that has the whole name of an image (`p_0001`, where each file is a scan of its own) speaks against it.
+    """
+    images, given = set(names), set(labels)
+    cases = {match[1] for name in images if (match := NUMBERED.fullmatch(name))}
+    shared = len((given & cases) - images)
+    return shared > 0 and shared >= len(given & images)
 
 
 def by_case(images: Mapping[str, Path], refuse: Refuse = stop) -> dict[str, tuple[Path, ...]]:
-    """Case -> its modalities in the order of their numbers, from images that are all numbered.
+    """Case -> its modalities in the order of their numbers, from images that are numbered.
 
     Raises:
-        DataError: a name has no number, or a case lacks a modality that another has.
+        DataError: a name has no number and is left out, or a case lacks a modality that another has.
     """
     found: dict[str, dict[str, Path]] = {}
     for name, path in images.items():
@@ -86,18 +89,19 @@ def complete(case: str, files: Mapping[str, Path], modalities: Sequence[str], re
     return tuple(files[modality] for modality in modalities if modality in files)
 
 
-def refuse_orphans(labels: Mapping[str, Path], cases: Mapping[str, object], refuse: Refuse = stop) -> None:
-    """Refuses labels that have no image."""
-    orphans = [path for name, path in labels.items() if name not in cases]
-    count = f"{len(orphans)} of {len(labels)} labels"
-    for path in orphans:
-        message = f"{path}: label without an image ({count}). Name it as its image is, or add the image '{path.name}'."
-        refuse(LayoutError("orphan label", message))
+def refuse_orphans(labels: Mapping[str, Path], cases: Collection[str], images: Collection[str], refuse: Refuse = stop) -> None:
+    """Refuses labels that have no case, but for those whose image was refused for its name."""
+    orphans = {name: path for name, path in labels.items() if name not in cases and (name not in images or NUMBERED.fullmatch(name))}
+    for name, path in orphans.items():
+        match = NUMBERED.fullmatch(name)
+        if match and match[1] in cases:
+            way_out = f"Labels have no modality in their names: rename it to {match[1]}{suffix(path)}, or take it away."
+        else:
+            way_out = f"Name it as its image is, or add the image '{path.name}'."
+        refuse(LayoutError("orphan label", f"{path}: label without an image ({len(orphans)} of {len(labels)} labels). {way_out}"))
 
 
-def listed_parts(
-    folder: Path, cases: Mapping[str, Case], refuse: Refuse = stop
-) -> tuple[tuple[Case, ...], tuple[Case, ...], tuple[Case, ...]]:
+def listed_parts(folder: Path, cases: Mapping[str, Case], refuse: Refuse = stop) -> dict[str, tuple[Case, ...]]:
     """Training, validation and test cases by `train.list`, `val.list` and `test.list`, where there are any.
 
     A case that is on none of the lists is left out; without `train.list`, training takes what no list names.
@@ -109,7 +113,7 @@ def listed_parts(
     if train is None:
         held_out = {case.id for part in (validation, test) for case in part or ()}
         train = tuple(case for case in cases.values() if case.id not in held_out)
-    return train, validation or (), test or ()
+    return {"train": train, "validation": validation or (), "test": test or ()}
 
 
 def _listed(path: Path, cases: Mapping[str, Case], refuse: Refuse) -> tuple[Case, ...] | None:
