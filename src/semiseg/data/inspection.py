@@ -74,7 +74,7 @@ def passed_over(dataset: Dataset) -> Iterator[Finding]:
     """What lies among the scans and is none, folder by folder."""
     for folder in dict.fromkeys(path.parent for path in dataset.unread):
         files = some([path for path in dataset.unread if path.parent == folder])
-        message = f"{folder}: {files} cannot be read as scans and are passed over. Convert what is a scan to NIfTI, or take it out."
+        message = f"{folder}: {files} cannot be read as a scan, and so passed over. Convert what is a scan to NIfTI, or take it out."
         yield Finding("warning", "unread files", "", message)
 
 
