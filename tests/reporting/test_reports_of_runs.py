@@ -93,6 +93,10 @@ def test_a_method_whose_unlabelled_part_is_switched_off_measures_no_gain(tmp_pat
         "off": ("control", False),
         "on": ("control", True),
     }
+    gains = gain_lines(groups, list(found.values()))
+    assert len(gains) == 3  # the last says that one training of each is no verdict
+    assert "Supervised-only" in gains[0]
+    assert gains[1].endswith("against CML, mutual_learning off: the method without unlabelled scans.")
 
 
 def test_the_page_has_every_part(folders: dict[str, Path], test_cases: list[Case]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from semiseg.evaluation.gain import Gain, finding, in_words
-from semiseg.reporting.contrasts import Contrast, unequal
+from semiseg.reporting.contrasts import Contrast, unequal, without_unlabeled
+from semiseg.reporting.contrasts import contrast as contrast_of
 from semiseg.reporting.runs import Group, training_names
 
 MORE_SEEDS = "Of one training of a method nobody can tell. More: the same trainings with another seed, then this report on all of them."
@@ -25,6 +26,10 @@ def gain_lines(groups: Sequence[Group], found: Sequence[Contrast]) -> list[str]:
             alone |= contrast.is_gain and not contrast.overall.knows_seeds
         else:
             lines += beside(group, lonely=all(each.group is not group for each in found))
+        own = without_unlabeled(group, groups)
+        if own is not None and (contrast is None or own is not contrast.control):
+            difference = in_words(contrast_of(group, own).overall)
+            lines.append(f"{group.name}: {difference}, against {own.name}: the method without unlabelled scans.")
     return [*lines, *([MORE_SEEDS] if alone else [])]
 
 

@@ -31,6 +31,12 @@ class Contrast:
         return self.group.uses_unlabeled and not self.control.uses_unlabeled and not unequal(self.group, self.control)
 
 
+def contrast(group: Group, control: Group, metric: str = "dice") -> Contrast:
+    """One metric of both, by class; tests corrected over the classes."""
+    found = compare_classes(group.evaluations, control.evaluations, metric)
+    return Contrast(group, control, dict(zip(found, corrected(list(found.values())), strict=True)))
+
+
 def fields(groups: Sequence[Group]) -> list[list[Group]]:
     """Groups that may be ranked and tested against each other: those of the same label budget and protocol."""
     found: dict[tuple[int, str], list[Group]] = {}
@@ -58,6 +64,13 @@ def control_of(group: Group, groups: Sequence[Group]) -> Group | None:
         return None
     equal = (other for other in supervised if other is not group and not unequal(group, other))
     return next(equal, supervised[0]) if group.uses_unlabeled else supervised[0]
+
+
+def without_unlabeled(group: Group, groups: Sequence[Group]) -> Group | None:
+    """The same method with its unlabelled part switched off, of equal budget, if it is there: a control that shares all else of it."""
+    field = next(field for field in fields(groups) if group in field)
+    same = (other for other in field if not other.uses_unlabeled and other.runs[0].method == group.runs[0].method)
+    return next((other for other in same if not unequal(group, other)), None) if group.uses_unlabeled else None
 
 
 def unequal(group: Group, control: Group) -> list[str]:

@@ -10,8 +10,8 @@ import numpy as np
 from semiseg.case import Array, Case
 from semiseg.errors import DataError
 from semiseg.evaluation.gain import CAUTION, in_words
-from semiseg.evaluation.statistics import SEVERAL, compare_classes, corrected
-from semiseg.reporting.contrasts import Contrast, unequal
+from semiseg.evaluation.statistics import SEVERAL
+from semiseg.reporting.contrasts import contrast, unequal
 from semiseg.reporting.evidence import ABOUT_TESTS, case_means, contrast_table, provenance_remark, provenance_table
 from semiseg.reporting.figures import slices_figure
 from semiseg.reporting.html import Picture, Report, Section
@@ -46,12 +46,6 @@ def pair_groups(trainings: Sequence[Training]) -> tuple[Group, Group]:
             f"{len(trainings)} of {len(groups)}: {', '.join(group.name for group in groups)}. `semiseg report` takes any number."
         )
     return groups[0], groups[1]
-
-
-def contrast(group: Group, control: Group, metric: str) -> Contrast:
-    """One metric of both, by class; tests corrected over the classes."""
-    found = compare_classes(group.evaluations, control.evaluations, metric)
-    return Contrast(group, control, dict(zip(found, corrected(list(found.values())), strict=True)))
 
 
 def difference_tables(group: Group, control: Group) -> dict[str, Table]:
