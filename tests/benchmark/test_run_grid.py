@@ -183,7 +183,7 @@ def test_a_grid_killed_with_sigkill_goes_on_and_ends_as_an_unbroken_one(tmp_path
         time.sleep(0.01)
     first.send_signal(signal.SIGKILL)
     first.wait()
-    with alone(out / run):  # the worker has stopped
+    with alone((out / run).with_name(".supervised-2-d0-s0.lock"), out / run, wait=True):  # the worker has stopped
         step = torch.load(out / run / "state.pt", weights_only=True)["step"]
     assert 0 < step < STEPS
     assert not (out / run / "weights.safetensors").exists()

@@ -159,7 +159,12 @@ FAULTS: list[Fault] = [
     ("two files of one name", lambda f: save(f / "images/a.nii", noise(0)), ("error", "two files", ""), "same case id 'a'"),
     ("unknown name in a list", lambda f: (f / "test.list").write_text("j\ny\n"), ("error", "unknown name", ""), "names 'y'"),
     ("in two lists", lambda f: (f / "train.list").write_text("\n".join(CASES)), ("error", "case twice", "j"), "more than once"),
-    ("a file that is no scan", lambda f: (f / "images/k.mgz").touch(), ("warning", "unread files", ""), "1 file (k.mgz) cannot be read"),
+    (
+        "a file that is no scan",
+        lambda f: (f / "images/k.mgz").write_bytes(b""),
+        ("warning", "unread files", ""),
+        "1 file (k.mgz) cannot be read",
+    ),
     (
         "more of them than scans",
         lambda f: [(f / f"labels/{name}.mgz").touch() for name in "fghijk"],
