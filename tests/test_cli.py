@@ -210,7 +210,7 @@ def test_evaluate_scores_what_it_can_and_says_what_it_cannot(tmp_path: Path) -> 
     assert list(json.loads(CLI.invoke(app, [*line, "--json"]).stdout)["not_scored"]) == ["c"]
 
 
-@pytest.mark.parametrize(("to", "message"), [("file/x.csv", "cannot be made, because .*file is a file"), ("folder.csv", "is a folder")])
+@pytest.mark.parametrize(("to", "message"), [("file/x.csv", "cannot be written .*file: File exists"), ("folder.csv", "is a folder")])
 def test_scores_that_cannot_be_written_are_refused_at_once(tmp_path: Path, to: str, message: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder.csv").mkdir()

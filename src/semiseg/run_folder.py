@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from semiseg.config import Run, validated
 from semiseg.errors import RunFolderError, SettingsError, TrainingError
+from semiseg.writable import refuse_unwritable
 
 
 @contextmanager
@@ -149,19 +149,15 @@ class RunFolder:
 
 
 def refuse_existing(path: Path) -> None:
-    """Raises RunFolderError where a new run cannot be, or would write into what is there; to be asked before hours of preparation."""
+    """To be asked before hours of preparation.
+
+    Raises:
+        RunFolderError: a new run would write into what is there.
+        SettingsError: nothing can be written there.
+    """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise RunFolderError(f"{path}: exists already. Go on with it by --resume, or choose another folder with --out.")
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=path).close()
-    except OSError as error:
-        raise RunFolderError(f"{path}: cannot be written ({error.strerror}). Choose another folder with --out.") from error
-    finally:
-        for folder in made:
-            if folder.is_dir():
-                folder.rmdir()
+    refuse_unwritable(path, "--out", folder=True)
 
 
 def environment() -> dict[str, str]:

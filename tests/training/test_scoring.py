@@ -100,5 +100,5 @@ def test_what_cannot_be_trained_leaves_no_folder(tmp_path: Path, layer: dict[str
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a place where no folder can be made")
 def test_a_run_folder_that_cannot_be_made_is_refused_at_once() -> None:
-    with pytest.raises(RunFolderError, match=r"cannot be written .* Choose another folder"):
+    with pytest.raises(SettingsError, match=r"cannot be written .* Name another folder with --out"):
         train(tiny_dataset(), SUPERVISED, out=Path("/proc/semiseg/run"), progress=False)

@@ -15,6 +15,7 @@ from semiseg.config import Run
 from semiseg.lock import alone
 from semiseg.training.limits import StopRequest
 from semiseg.training.progress import format_seconds, say
+from semiseg.writable import refuse_unwritable
 
 EVERY = 30.0
 """Seconds between two lines of progress."""
@@ -43,6 +44,7 @@ def run_grid(
     Raises:
         RunFolderError: another grid is at work on the same folder.
     """
+    refuse_unwritable(out, "--out", folder=True)
     with alone(out / ".grid.lock", out), StopRequest(max_seconds) as stop:
         line = Line(trainings, State(out, list(trainings)), executor, retries, show)
         line.state.save()

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from semiseg.cli.label_map import LabelMap
 from semiseg.cli.output import STOPPED_EARLY, AsJson, Device, print_json, print_note, print_text
 from semiseg.cli.run_options import AnySetting, ConfigFile, MaxTime, Steps, layers_of
 from semiseg.ranks.launch import place
+from semiseg.writable import refuse_unwritable
 
 
 def numbers(text: str) -> list[int]:
@@ -35,6 +37,7 @@ def curve(
     ] = None,
     method: Annotated[str | None, typer.Option(help="See `semiseg methods`. Default: cml.", show_default=False)] = None,
     config: ConfigFile = None,
+    label_map: LabelMap = None,
     steps: Steps = None,
     settings: AnySetting = None,
     out: Annotated[Path, typer.Option(help="Folder of the trainings and of the page.")] = Path("curve"),
@@ -56,7 +59,11 @@ def curve(
     complete = True
     if data is not None:
         assert budgets is not None
-        layers = [{"method": "cml"}, *layers_of(config, method, None, {}, steps, settings)]  # without it, a plan may take the control
+        layers = [
+            {"method": "cml"},
+            *layers_of(config, method, None, {"label_map": label_map}, steps, settings),
+        ]  # without it, a plan may take the control
+        refuse_unwritable(out, "--out", folder=True)
         wanted = numbers(budgets), numbers(seeds), numbers(draws)
         folders, complete = train_all(data, layers, wanted, out, device, max_time)
     if folders:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from semiseg.cli.label_map import LabelMap, PredictionLabelMap
-from semiseg.cli.output import AsJson, print_json, print_text, refuse_unwritable
+from semiseg.cli.output import AsJson, print_json, print_text
 from semiseg.cli.predict import split_names
 from semiseg.errors import DataError
+from semiseg.writable import refuse_unwritable
 
 if TYPE_CHECKING:
     from semiseg.evaluation.results import Evaluation

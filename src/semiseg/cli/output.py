@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
-from semiseg.errors import OtherProcessError, SemisegError, SettingsError
+from semiseg.errors import OtherProcessError, SemisegError
 
 WIDE = 160
 FAILED = 1
@@ -52,22 +51,6 @@ def refused(error: OSError) -> str | None:
     if error.filename is None or error.strerror is None:
         return None
     return f"{error.filename}: cannot be read or written ({error.strerror}). Choose another place, or ask for access to this one."
-
-
-def refuse_unwritable(path: Path, option: str, folder: bool = False) -> None:
-    """Refuse, before hours of work, a file (or folder) that cannot be written; folders on the way to it may be missing.
-
-    Raises:
-        SettingsError: a folder stands in a file's place or a file in a folder's, or the system does not let us write there.
-    """
-    there = next(place for place in (path, *path.absolute().parents) if place.exists())
-    kind, other = ("folder", "file") if folder else ("file", "folder")
-    if there == path and there.is_dir() != folder:
-        raise SettingsError(f"{path}: is a {other}. Name a {kind} with {option}.")
-    if not there.is_dir() and there != path:
-        raise SettingsError(f"{path}: cannot be made, because {there} is a file. Name another {kind} with {option}.")
-    if not os.access(there, os.W_OK):
-        raise SettingsError(f"{path}: cannot be written ({there} is not ours to write to). Name another {kind} with {option}.")
 
 
 def print_json(value: Any) -> None:

@@ -11,6 +11,7 @@ from semiseg.cli.label_map import LabelMap
 from semiseg.cli.output import AsJson, Device, print_json, print_note, print_table, print_text
 from semiseg.cli.run_options import AnySetting, Budget, ConfigFile, LabelDraw, MethodName, Steps, Threads, layers_of
 from semiseg.errors import RunFolderError
+from semiseg.writable import refuse_unwritable
 
 if TYPE_CHECKING:
     from semiseg.planning.plan import Plan
@@ -40,6 +41,8 @@ def plan(
 
     if out is not None and out.exists():
         raise RunFolderError(f"{out}: exists already, and may have been edited. Choose another name, or remove it.")
+    if out is not None:
+        refuse_unwritable(out, "--out")
     if threads is not None:
         torch.set_num_threads(threads)
     layers = layers_of(config, method, None, {"labeled": labeled, "draw": draw, "label_map": label_map}, steps, settings)

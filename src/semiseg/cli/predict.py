@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from semiseg.cli.output import FAILED, AsJson, Device, print_json, print_note, print_text, refuse_unwritable
+from semiseg.cli.output import FAILED, AsJson, Device, print_json, print_note, print_text
 from semiseg.cli.run_options import RayAddress
+from semiseg.writable import refuse_unwritable
 
 if TYPE_CHECKING:
     from semiseg.inference.masks import PredictedFile

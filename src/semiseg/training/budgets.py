@@ -46,7 +46,7 @@ def refuse_impossible(data: Path, layers: Layers, wanted: Sequence[Point]) -> No
     for point in wanted:
         run = make_run(*as_list(layers), point.layer())
         try:
-            refuse_untested(dataset.name, sealed_split(dataset, run))
+            refuse_untested(dataset.name, sealed_split(dataset.relabeled(run.data.label_map), run))
         except DataError as error:
             problems[point.budget] = str(error)
     if problems:
