@@ -17,9 +17,9 @@ import yaml
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from semiseg.benchmark.executor import LocalProcesses, Result, cores, make_executor
+from semiseg.benchmark.executor import LocalProcesses, cores, make_executor
 from semiseg.benchmark.grid import read_grids, unrolled
-from semiseg.benchmark.process import last_words
+from semiseg.benchmark.process import Result, last_words
 from semiseg.benchmark.run import run_grid
 from semiseg.benchmark.state import State
 from semiseg.benchmark.training import Training

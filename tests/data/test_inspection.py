@@ -167,7 +167,7 @@ FAULTS: list[Fault] = [
     ),
     (
         "more of them than scans",
-        lambda f: [(f / f"labels/{name}.mgz").touch() for name in "fghijk"],
+        lambda f: [(f / f"labels/{name}.mgz").write_bytes(b"") for name in "fghijk"],
         ("error", "unread files", ""),
         "6 files (f.mgz, g.mgz, h.mgz and 3 more) cannot be read as scans, and 5 can",
     ),

@@ -89,7 +89,7 @@ class Brightness(Method[MethodSettings]):
 
 def brightness(run: Run, *others: Run) -> Predictor:
     method = Brightness(Task(run.training.patch, run.description()), MethodSettings())
-    return Predictor(run, method, CPU, "32-true", tuple(brightness(other) for other in others))
+    return Predictor(run, method, CPU, "32-true", others=tuple(brightness(other) for other in others))
 
 
 def ball(shape: tuple[int, ...], affine: Array) -> Array:
@@ -168,7 +168,7 @@ def test_several_runs_are_averaged_each_with_its_own_preparation_and_patch() -> 
     runs = [a_run(), a_run((16, 32, 16), preparation={"normalize": "none"}, inference={"stride": (5, 32, 16)})]
     runs.append(a_run((16, 16), preparation={"slice_axis": 1, "spacing": (1.5, 0.7)}))
     alone = [predictor(run, seed) for seed, run in enumerate(runs)]
-    together = Predictor(runs[0], alone[0].method, CPU, "32-true", tuple(alone[1:]))
+    together = Predictor(runs[0], alone[0].method, CPU, "32-true", others=tuple(alone[1:]))
     single = [member.predict(image, (1.0, 1.0, 1.0), maps=True).probabilities for member in alone]
     found = together.predict(image, (1.0, 1.0, 1.0), maps=True)
     assert found.probabilities is not None
@@ -177,7 +177,7 @@ def test_several_runs_are_averaged_each_with_its_own_preparation_and_patch() -> 
     every = np.stack([np.asarray(one, np.float32) for one in single])
     assert found.probabilities == pytest.approx(every.mean(0), abs=2e-3)
     assert found.uncertainty == pytest.approx(np.ptp(1 - every[:, 0], axis=0), abs=2e-3)
-    small = Predictor(with_memory(runs[0], 8_000), alone[0].method, CPU, "32-true", tuple(alone[1:]))
+    small = Predictor(with_memory(runs[0], 8_000), alone[0].method, CPU, "32-true", others=tuple(alone[1:]))
     assert small.predict(image, (1.0, 1.0, 1.0), maps=True).probabilities == pytest.approx(found.probabilities, abs=1e-3)
 
 

@@ -5,21 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from semiseg.benchmark.process import Ending, Process, begin, order_of
+from semiseg.benchmark.process import Process, Result, begin, order_of
 from semiseg.benchmark.training import Training
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of a training that was started. `error`: its last words, where it failed."""
-
-    training: Training
-    status: Ending
-    error: str = ""
 
 
 class Executor(Protocol):

@@ -24,6 +24,15 @@ Ending = Literal["finished", "stopped", "failed"]
 
 
 @dataclass(frozen=True)
+class Result:
+    """What became of a training that was started. `error`: its last words, where it failed."""
+
+    training: Training
+    status: Ending
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class Process:
     """A worker, and the file that its words go to, from `offset` on."""
 

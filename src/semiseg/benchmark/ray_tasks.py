@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from semiseg.benchmark.executor import Result
-from semiseg.benchmark.process import Ending, begin, last_words, order_of
+from semiseg.benchmark.process import Ending, Result, begin, last_words, order_of
 from semiseg.benchmark.training import Training, finished
 from semiseg.cluster import Node, import_ray, make_share, nodes, room
 from semiseg.run_folder import RunFolder

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from semiseg.benchmark.estimate import estimate
-from semiseg.benchmark.executor import Executor, Result, wait
+from semiseg.benchmark.executor import Executor, wait
+from semiseg.benchmark.process import Result
 from semiseg.benchmark.state import State
 from semiseg.benchmark.training import Training
 from semiseg.config import Run

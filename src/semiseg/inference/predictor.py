@@ -6,22 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from semiseg.case import Array, Geometry, Source
-from semiseg.config import Run
-from semiseg.devices import Precision, channels_last, pick_device, pick_precision
+from semiseg.devices import channels_last, pick_device, pick_precision
 from semiseg.errors import SettingsError
 from semiseg.functional.pseudo_labels import largest_components
+from semiseg.inference.member import Member
 from semiseg.inference.pieces import Pieces, make_pieces
 from semiseg.inference.scan import Scan, read_scan
 from semiseg.inference.scores import scores, spread
-from semiseg.inference.training_scans import UNKNOWN, Difference, TrainingScans
-from semiseg.methods import Method
+from semiseg.inference.training_scans import Difference, TrainingScans
 from semiseg.run_folder import RunFolder
 
 
@@ -60,18 +58,13 @@ class Prediction:
 
 
 @dataclass(frozen=True, eq=False)
-class Predictor:
-    """A trained method and how it is applied; `others` are averaged with it. `load` makes one from run folders.
+class Predictor(Member):
+    """A trained method that predicts scans; `others` are averaged with it. `load` makes one from run folders.
 
     What concerns the result and not a method (the largest component, memory) is as in the first one's run.
     """
 
-    run: Run
-    method: Method[Any]
-    device: torch.device
-    precision: Precision
-    others: tuple[Predictor, ...] = ()
-    trained_on: TrainingScans = UNKNOWN
+    others: tuple[Member, ...] = ()
 
     def predict(
         self, source: Source | str | Sequence[Source | str], spacing: tuple[float, ...] | None = None, maps: bool = False
@@ -117,7 +110,7 @@ class Predictor:
         )
 
     @property
-    def members(self) -> tuple[Predictor, ...]:
+    def members(self) -> tuple[Member, ...]:
         """All methods that are averaged."""
         return (self, *self.others)
 

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from semiseg.case import Array
 from semiseg.devices import autocast, channels_last
+from semiseg.inference.member import Member
 from semiseg.inference.pieces import Pieces, windows_of
 from semiseg.inference.regrid import axis_map, regridded
 from semiseg.inference.sliding_window import sliding_window
 
-if TYPE_CHECKING:
-    from semiseg.inference.predictor import Predictor
 
-
-def scores(
-    member: Predictor, image: Array, shape: Sequence[int], pieces: Pieces, column: tuple[int, int], unsure: bool
-) -> Iterator[Tensor]:
+def scores(member: Member, image: Array, shape: Sequence[int], pieces: Pieces, column: tuple[int, int], unsure: bool) -> Iterator[Tensor]:
     """Slabs (K, *S) of one column of the scan, `pieces.height` rows each, on the device; with `unsure` (K + 1, *S), uncertainty last.
 
     Args:
@@ -47,7 +42,7 @@ def scores(
     return regridded(slabs, ways, pieces.axis, pieces.height)
 
 
-def window_scores(member: Predictor, windows: Tensor, unsure: bool) -> Tensor:
+def window_scores(member: Member, windows: Tensor, unsure: bool) -> Tensor:
     """(B, C, *P) -> (B, K, *P) probabilities, with `unsure` the uncertainty as one more; the mean over all flips where the run says so."""
     axes = range(2, windows.ndim)
     flips = [flip for count in range(windows.ndim - 1) for flip in combinations(axes, count)] if member.run.inference.flips else [()]
@@ -57,7 +52,7 @@ def window_scores(member: Predictor, windows: Tensor, unsure: bool) -> Tensor:
     return found / len(flips) if len(flips) > 1 else found
 
 
-def _once(member: Predictor, windows: Tensor, unsure: bool) -> Tensor:
+def _once(member: Member, windows: Tensor, unsure: bool) -> Tensor:
     windows = windows.contiguous(memory_format=channels_last(windows.shape[2:]))
     with autocast(member.precision, member.device):
         logits, views = member.method.predict_both(windows) if unsure else (member.method.predict_logits(windows), [])
