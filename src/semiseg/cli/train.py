@@ -127,7 +127,8 @@ def report(trained: Trained, as_json: bool, control: Trained | None = None) -> N
             result |= {"control": control.folder.path, "control_finished": control.finished, "gain": gain}
         print_json(result)
         return
-    print_text(f"{trained.folder.path}: {trained.step} of {trained.steps} steps")
+    unscored = "; the test cases are not all predicted yet" if trained.step == trained.steps and not trained.finished else ""
+    print_text(f"{trained.folder.path}: {trained.step} of {trained.steps} steps{unscored}")
     if trained.evaluation is not None:
         print_text(trained.evaluation.to_text())
     if control is not None:
