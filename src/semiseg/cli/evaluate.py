@@ -13,6 +13,7 @@ from semiseg.cli.label_map import LabelMap, PredictionLabelMap
 from semiseg.cli.output import AsJson, print_json, print_text
 from semiseg.cli.predict import split_names
 from semiseg.errors import DataError
+from semiseg.evaluation.partial import partial, reasons
 from semiseg.writable import refuse_unwritable
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def write(evaluation: Evaluation, to: Path | None, partly: bool) -> Path | None:
     """Write every score to `to`, or beside it to a file whose name says that cases are missing; gives the file."""
     if to is None:
         return None
-    file = to.with_name(f"{to.stem}-partial{to.suffix}") if partly else to
+    file = partial(to) if partly else to
     file.parent.mkdir(parents=True, exist_ok=True)
     (evaluation.to_csv if file.suffix == ".csv" else evaluation.to_json)(file)
     return file
@@ -88,9 +89,7 @@ def write(evaluation: Evaluation, to: Path | None, partly: bool) -> Path | None:
 def unscored(failed: Mapping[str, str], count: int, file: Path | None) -> str:
     """Which cases could not be scored, and why."""
     kept = f" The scores of the others are in {file}." if file is not None else ""
-    reasons = [f"- {reason}" for reason in failed.values()]
-    more = [f"- and {len(reasons) - LISTED} more (--json lists all)"] if len(reasons) > LISTED else []
-    return "\n".join([f"{_share(failed, count)} could not be scored.{kept}", *reasons[:LISTED], *more])
+    return "\n".join([f"{_share(failed, count)} could not be scored.{kept}", *reasons(failed, LISTED, " (--json lists all)")])
 
 
 def _share(failed: Mapping[str, str], count: int) -> str:

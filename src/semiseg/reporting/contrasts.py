@@ -45,6 +45,11 @@ def fields(groups: Sequence[Group]) -> list[list[Group]]:
     return list(found.values())
 
 
+def field_of(group: Group, groups: Sequence[Group]) -> list[Group]:
+    """Those that a group may be ranked and tested against, and itself."""
+    return next(field for field in fields(groups) if group in field)
+
+
 def contrasts(groups: Sequence[Group], metric: str = "dice") -> list[Contrast]:
     """Each group against `control_of` it; tests corrected together."""
     pairs = [(group, control_of(group, groups)) for group in groups]
@@ -58,7 +63,7 @@ def control_of(group: Group, groups: Sequence[Group]) -> Group | None:
 
     None for the first supervised one of a field, which is the control of the others, and for the first of a field without any.
     """
-    field = next(field for field in fields(groups) if group in field)
+    field = field_of(group, groups)
     supervised = [other for other in field if not other.uses_unlabeled] or field[:1]
     if group is supervised[0]:
         return None
@@ -68,8 +73,7 @@ def control_of(group: Group, groups: Sequence[Group]) -> Group | None:
 
 def without_unlabeled(group: Group, groups: Sequence[Group]) -> Group | None:
     """The same method with its unlabelled part switched off, of equal budget, if it is there: a control that shares all else of it."""
-    field = next(field for field in fields(groups) if group in field)
-    same = (other for other in field if not other.uses_unlabeled and other.runs[0].method == group.runs[0].method)
+    same = (other for other in field_of(group, groups) if not other.uses_unlabeled and other.runs[0].method == group.runs[0].method)
     return next((other for other in same if not unequal(group, other)), None) if group.uses_unlabeled else None
 
 

@@ -10,6 +10,7 @@ from semiseg.case import Case
 from semiseg.data.formats import files_of, write_label
 from semiseg.errors import DataError
 from semiseg.evaluation.evaluate import Evaluation, Pair, evaluate_readable
+from semiseg.evaluation.partial import partial, reasons
 from semiseg.evaluation.results import Provenance
 from semiseg.inference.predictor import load
 from semiseg.run_folder import RunFolder
@@ -22,8 +23,6 @@ from semiseg.training.protocol import looked_at, protocol_name
 
 SELECTED = "-selected"
 """Ends the names of files that come from the weights of the best look."""
-PARTIAL = "-partial"
-"""Ends the names of score files that lack test cases which could not be read."""
 NAMED = 5
 """Unreadable cases that an error tells the reasons of."""
 Progress = Callable[[int, int], None]
@@ -96,33 +95,28 @@ class Scoring:
     def kept(self, found: Evaluation | None, failed: dict[str, str], count: int) -> Evaluation:
         """Write the scores; raises DataError where some are missing."""
         evaluation = None if found is None else replace(found, provenance=self.source)
+        table, whole = (self.folder.path / f"scores{self.suffix}.{ending}" for ending in ("csv", "json"))
         if not failed and evaluation is not None:
-            self.write(evaluation, "")
-            for ending in ("csv", "json"):
-                (self.folder.path / f"scores{self.suffix}{PARTIAL}.{ending}").unlink(missing_ok=True)
+            evaluation.to_csv(table)
+            evaluation.to_json(whole)  # says that all is there
+            for path in (table, whole):
+                partial(path).unlink(missing_ok=True)
             return evaluation
+        others = ""
         if evaluation is not None:
-            self.write(evaluation, PARTIAL)
-        others = "" if evaluation is None else f" The scores of the other {len(evaluation.cases)} are in scores{self.suffix}{PARTIAL}.csv."
-        reasons = [f"- {reason}" for reason in list(failed.values())[:NAMED]]
-        more = [f"- and {len(failed) - NAMED} more"] if len(failed) > NAMED else []
+            evaluation.to_csv(partial(table))
+            evaluation.to_json(partial(whole))
+            others = f" The scores of the other {len(evaluation.cases)} are in {partial(table).name}."
         raise DataError(
             "\n".join(
                 [
                     f"{self.folder.path}: the training is done and its weights are kept, but {len(failed)} of {count} test cases could not "
                     f"be scored.{others}",
-                    *reasons,
-                    *more,
+                    *reasons(failed, NAMED),
                     f"Mend the files, then: semiseg train --resume {self.folder.path}",
                 ]
             )
         )
-
-    def write(self, evaluation: Evaluation, ending: str) -> None:
-        """scores*.csv, then scores*.json, which says that all is there."""
-        stem = self.folder.path / f"scores{self.suffix}{ending}"
-        evaluation.to_csv(stem.with_name(f"{stem.name}.csv"))
-        evaluation.to_json(stem.with_name(f"{stem.name}.json"))
 
 
 @dataclass(frozen=True)
