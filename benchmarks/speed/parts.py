@@ -16,13 +16,14 @@ import scans
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
-from step import SEED, memory_as_it_comes
+from step import SEED
 from timing import Row, in_turns, seconds
 
 from semiseg.data.sampling import Draw, crop_shape, draw
-from semiseg.devices import channels_last, keep_freed_memory
+from semiseg.devices import channels_last
 from semiseg.evaluation.metrics import scores
 from semiseg.functional.pseudo_labels import keep_largest_components
+from semiseg.host_memory import give_back_freed_memory, keep_freed_memory
 from semiseg.inference.predictor import Predictor
 
 PATCH, STRIDE = (112, 112, 80), (18, 18, 4)
@@ -36,7 +37,7 @@ def sampling(folder: Path, repeats: int) -> Iterator[Row]:
     loader, files, few, many, numbers = scans.loader(job), scans.paths(job), 4, 40, count()
 
     def plain() -> None:
-        memory_as_it_comes()
+        give_back_freed_memory()
         for _ in plain_data.batches(*files, PATCH, 4, few):
             pass
 
@@ -88,6 +89,7 @@ def windows(folder: Path, repeats: int) -> Iterator[Row]:
     found: dict[str, NDArray[Any]] = {}
 
     def plain() -> None:
+        give_back_freed_memory()
         found["plain"] = plain_windows.probabilities(twin.predict_logits, image, PATCH, STRIDE, 2)
 
     def ours() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -18,7 +16,8 @@ from timing import Row, in_turns
 from torch import nn
 
 from semiseg.case import Batch
-from semiseg.devices import channels_last, keep_freed_memory
+from semiseg.devices import channels_last
+from semiseg.host_memory import give_back_freed_memory, keep_freed_memory
 from semiseg.methods import Step
 from semiseg.training.fit import locate, take_step
 from semiseg.training.job import Job
@@ -60,7 +59,7 @@ class Plain:
 
     def step(self, image: torch.Tensor, label: torch.Tensor, number: int) -> float:
         """One update on a batch of which the first half is labelled."""
-        memory_as_it_comes()
+        give_back_freed_memory()
         half, step = len(image) // 2, self.ours.at(number)
         boxes = [self.method.box(image, step) for _ in range(2)]
         loss = plain_step.losses(self.method.views, image[:half], label[:half], image[half:], boxes, self.weights)
@@ -108,14 +107,6 @@ def without_element_dropout(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-
-
-def memory_as_it_comes() -> None:
-    """Undo `keep_freed_memory`: the thresholds that glibc comes to by itself in a process with large blocks."""
-    library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if library is not None and hasattr(library, "mallopt"):
-        library.mallopt(-3, 2**25)
-        library.mallopt(-1, 2**26)
 
 
 def plain_batch(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:

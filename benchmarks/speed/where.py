@@ -16,7 +16,7 @@ from timing import seconds
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from semiseg.devices import keep_freed_memory
+from semiseg.host_memory import keep_freed_memory
 from semiseg.training.job import Job
 
 KINDS = {

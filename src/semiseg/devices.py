@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
@@ -64,19 +62,6 @@ def computes_bfloat16(device: torch.device) -> bool:
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
     """The context in which a network's forward pass runs in that precision."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16-mixed" else nullcontext()
-
-
-def keep_freed_memory() -> bool:
-    """Let this process keep what it frees for what it needs next; for trainings on a CPU. Whether that can be told to the C library.
-
-    glibc gives each block above 32 MiB back to the system, which clears it page by page when it is asked for again: filling a new tensor of
-    100 MiB then takes six times as long. The process stays as large as it was at its peak.
-    """
-    trim_threshold, mmap_threshold, no_limit = -1, -3, 2**31 - 1  # of malloc.h
-    library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if library is None or not hasattr(library, "mallopt"):
-        return False
-    return all(bool(library.mallopt(option, no_limit)) for option in (trim_threshold, mmap_threshold))
 
 
 def channels_last(sides: Sequence[int]) -> torch.memory_format:

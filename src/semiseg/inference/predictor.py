@@ -15,6 +15,7 @@ from semiseg.case import Array, Geometry, Source
 from semiseg.devices import channels_last, pick_device, pick_precision
 from semiseg.errors import SettingsError
 from semiseg.functional.pseudo_labels import largest_components
+from semiseg.host_memory import freed_memory_kept
 from semiseg.inference.member import Member
 from semiseg.inference.pieces import Pieces, make_pieces
 from semiseg.inference.scan import Scan, read_scan
@@ -94,12 +95,13 @@ class Predictor(Member):
         classes = len(self.run.data.classes) + 1
         labels: Array = np.empty(scan.shape, np.uint8)
         kept: Array | None = None
-        for place, values in self._slabs(scan, classes, maps is not None and maps.uncertainty):
-            labels[place] = values[:classes].max(0).indices.to(torch.uint8).cpu().numpy()
-            if maps is not None:
-                some = maps.of(values, classes)
-                kept = np.empty((len(some), *scan.shape), some.dtype) if kept is None else kept
-                kept[(slice(None), *place)] = some
+        with freed_memory_kept(self.device):
+            for place, values in self._slabs(scan, classes, maps is not None and maps.uncertainty):
+                labels[place] = values[:classes].max(0).indices.to(torch.uint8).cpu().numpy()
+                if maps is not None:
+                    some = maps.of(values, classes)
+                    kept = np.empty((len(some), *scan.shape), some.dtype) if kept is None else kept
+                    kept[(slice(None), *place)] = some
         if self.run.inference.largest_component:
             labels = largest_components(labels, classes)
         found = Prediction(labels, scan.geometry, differences=self._differences(scan))

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from semiseg.case import Batch, Case
 from semiseg.config import Run
-from semiseg.devices import channels_last, keep_freed_memory, pick_device, pick_precision
+from semiseg.devices import channels_last, pick_device, pick_precision
 from semiseg.errors import RunFolderError, TrainingError
+from semiseg.host_memory import freed_memory_kept
 from semiseg.methods import Method, Stage, Step
 from semiseg.ranks.group import ALONE, Ranks
 from semiseg.ranks.spread import Spread
@@ -80,10 +81,9 @@ def fit(
     Raises:
         TrainingError: the loss is not finite for a whole window of steps, or a state cannot be written.
     """
-    if engine.device.type == "cpu":
-        keep_freed_memory()
     loop = Loop(run, method, load, folder, engine, watched)
-    with StepProgress(f"{run.method}", run.training.steps, loop.done.step, engine.show) as bar:
+    progress = StepProgress(f"{run.method}", run.training.steps, loop.done.step, engine.show)
+    with freed_memory_kept(engine.device), progress as bar:
         while loop.done.step < run.training.steps:
             loop.step(bar)
             if loop.stopping:
