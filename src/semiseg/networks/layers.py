@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import nn
 
-from semiseg.networks.winograd import WinogradConv3d
+from semiseg.networks.convolution3d import Convolution3d
 
 Up = Literal["transposed", "linear", "nearest"]
 """How a decoder doubles the sides: transposed convolution, linear interpolation (corners aligned), or nearest neighbour."""
@@ -27,7 +27,7 @@ class Layers:
 
 LAYERS = {
     2: Layers(nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.MaxPool2d, nn.Dropout2d, "bilinear"),
-    3: Layers(WinogradConv3d, nn.ConvTranspose3d, nn.BatchNorm3d, nn.MaxPool3d, nn.Dropout3d, "trilinear"),
+    3: Layers(Convolution3d, nn.ConvTranspose3d, nn.BatchNorm3d, nn.MaxPool3d, nn.Dropout3d, "trilinear"),
 }
 """By the number of spatial dimensions."""
 

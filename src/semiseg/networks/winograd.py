@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 Matrix = Sequence[Sequence[float]]
@@ -36,41 +36,20 @@ OUTPUT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -
 ONE = 1
 """The point whose value goes into each of the four slices as it is: the bias is added there."""
 
-CHANNELS = 8
-"""From so many channels on, in and out, the transforms cost less than they save."""
-VOXELS = 256
-"""From so many voxels a batch on, the transform of the kernel does."""
-MULTIPLICATIONS = 10**8
-"""From so many on, the start of some twenty operations instead of one does."""
 VALUES = 2**22
 """Values of the input that are transformed together, if one sample has no more: little is added to the memory of a step."""
 
 
-class WinogradConv3d(nn.Conv3d):
-    """`nn.Conv3d` that saves half the multiplications where that is faster: kernel 3, stride 1, padding 1, float32 on a CPU, channels last.
+def convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The same numbers as `conv3d` with padding 1, up to rounding (in float32 1e-5 of the largest). Can be differentiated once.
 
-    Anywhere else (accelerators, autocast, float64, few channels, small grids) it is `nn.Conv3d`. The same weights by the same names, the
-    same results up to rounding (1e-5 of the largest). Can be differentiated once.
+    Args:
+        x: (B, C, D, H, W), best in channels last; so is the result.
+        weight: (O, C, 3, 3, 3).
+        bias: (O,).
     """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, D, H, W) -> (B, O, D', H', W')"""
-        if not (self._has_the_form() and self._pays(x)):
-            return super().forward(x)
-        result: Tensor = _Convolution.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
-        return result
-
-    def _has_the_form(self) -> bool:
-        if (self.kernel_size, self.padding, self.padding_mode, self.groups) != ((3, 3, 3), (1, 1, 1), "zeros", 1):
-            return False
-        return self.stride == self.dilation == (1, 1, 1) and min(self.in_channels, self.out_channels) >= CHANNELS
-
-    def _pays(self, x: Tensor) -> bool:
-        here = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-        if not (here and x.ndim == 5 and x.is_contiguous(memory_format=torch.channels_last_3d)):
-            return False
-        voxels = x.numel() // self.in_channels
-        return x.shape[2] >= TILE and voxels >= VOXELS and voxels * self.weight.numel() >= MULTIPLICATIONS
+    result: Tensor = _Convolution.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    return result
 
 
 class _Convolution(torch.autograd.Function):
