@@ -1,4 +1,4 @@
-"""1 x 1 x 1 convolutions on a CPU as products of matrices: PyTorch has only a slow way for them in 3D, with copies into another order."""
+"""Convolutions of 1 x 1 x 1 on a CPU as products of matrices: PyTorch has only a slow way for them in 3D, with copies into another order."""
 
 from __future__ import annotations
 
