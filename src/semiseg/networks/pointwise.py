@@ -1,4 +1,4 @@
-"""Convolutions of 1 x 1 x 1 on a CPU as products of matrices: PyTorch has only a slow way for them in 3D, with copies into another order."""
+"""Convolutions of 1 x 1 x 1 on a CPU as products of matrices: in 3D, PyTorch has only a slow way for them, with copies."""
 
 from __future__ import annotations
 
