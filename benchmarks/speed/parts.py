@@ -37,7 +37,7 @@ def sampling(folder: Path, repeats: int) -> Iterator[Row]:
     loader, files, few, many, numbers = scans.loader(job), scans.paths(job), 4, 40, count()
 
     def plain() -> None:
-        give_back_freed_memory()
+        give_back_freed_memory(now=False)
         for _ in plain_data.batches(*files, PATCH, 4, few):
             pass
 
@@ -89,7 +89,7 @@ def windows(folder: Path, repeats: int) -> Iterator[Row]:
     found: dict[str, NDArray[Any]] = {}
 
     def plain() -> None:
-        give_back_freed_memory()
+        give_back_freed_memory()  # a program of its own would not have it
         found["plain"] = plain_windows.probabilities(twin.predict_logits, image, PATCH, STRIDE, 2)
 
     def ours() -> None:

@@ -22,13 +22,16 @@ from semiseg.training.job import Job
 KINDS = {
     "convolutions, backward": ("convolution_backward", "slow_conv2d_backward", "slow_conv_transpose3d"),
     "convolutions, forward": ("convolution", "slow_conv"),
+    "their transforms (Winograd)": ("bmm", "_Convolution"),
     "batch normalization": ("batch_norm",),
     "activations, dropout": ("relu", "threshold", "bernoulli", "clamp_min", "feature_dropout"),
     "sampling up and down": ("upsample", "max_pool"),
     "copies, concatenation": ("copy_", "cat", "clone", "fill_", "zero_"),
 }
+WARM = 5
+"""Steps until no memory is asked of the system any more."""
 REST = "all else: losses, pseudo-labels, optimiser"
-NETWORK = ("convolutions, backward", "convolutions, forward", "batch normalization", "activations, dropout", "sampling up and down")
+NETWORK = tuple(KINDS)[:-1]
 
 
 def kind_of(operation: str) -> str:
@@ -37,14 +40,14 @@ def kind_of(operation: str) -> str:
 
 
 def shares(job: Job) -> tuple[dict[str, float], float]:
-    """Milliseconds of each kind in the third step, and of the making of a batch."""
+    """Milliseconds of each kind in a step of which the memory is at hand, and of the making of a batch."""
     ours, loader = Ours(job), scans.loader(job)
-    for number in range(2):
+    for number in range(WARM):
         ours.step(loader(number), number)
     loading = statistics.median(seconds(lambda number=number: loader(number))[0] for number in range(10, 20))
-    batch, found = loader(2), dict.fromkeys([*KINDS, REST], 0.0)
+    batch, found = loader(WARM), dict.fromkeys([*KINDS, REST], 0.0)
     with profile(activities=[ProfilerActivity.CPU]) as record:
-        whole, _ = seconds(lambda: ours.step(batch, 2))
+        whole, _ = seconds(lambda: ours.step(batch, WARM))
     for event in record.key_averages():
         found[kind_of(event.key)] += event.self_cpu_time_total / 1e3
     found[REST] += max(whole * 1e3 - sum(found.values()), 0)  # what the profiler does not see: NumPy
@@ -56,7 +59,8 @@ def flops(job: Job) -> float:
     ours, batch = Ours(job), scans.loader(job)(0)
     with FlopCounterMode(display=False) as counter:
         ours.step(batch, 0)
-    return counter.get_total_flops() / 1e9
+    counts = counter.get_flop_counts()["Global"]
+    return sum(count for operation, count in counts.items() if "convolution" in str(operation)) / 1e9
 
 
 def peaks() -> tuple[float, float]:

@@ -46,10 +46,12 @@ def keep_freed_memory() -> bool:
     return _set(KEPT)
 
 
-def give_back_freed_memory() -> bool:
-    """What is free now, and from now on; whether the C library could be told."""
+def give_back_freed_memory(now: bool = True) -> bool:
+    """What is freed from now on and, with `now`, what was before; whether the C library could be told."""
     library = _library()
-    return _set(USUAL) and library is not None and bool(library.malloc_trim(0) + 1)
+    if library is not None and now:
+        library.malloc_trim(0)
+    return _set(USUAL)
 
 
 def _set(options: dict[int, int]) -> bool:
