@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from semiseg.benchmark.training import Training
+from semiseg.benchmark.training import Training, finished
 from semiseg.benchmark.worker import FINISHED, STOPPED
+from semiseg.run_folder import RunFolder
 
 SECONDS = 60.0
 """Between two saved states at most; they are saved more often where that costs less than 2 % (`training.checkpoint.Saver`)."""
@@ -34,9 +35,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Process:
-    """A worker, and the file that its words go to, from `offset` on."""
+    """A worker, its run folder, and the file that its words go to, from `offset` on."""
 
     popen: subprocess.Popen[bytes]
+    folder: RunFolder
     log: Path
     offset: int
 
@@ -52,13 +54,18 @@ class Process:
         code = self.popen.wait()
         if self.popen.stdin is not None:
             self.popen.stdin.close()
-        if code == FINISHED:
-            return "finished", ""
+        if code == FINISHED:  # so it reads too where an interrupt struck while the code was fetched
+            return end_of(self.folder), ""
         if code in (STOPPED, -signal.SIGTERM):  # the latter: asked before its first step, or while it scored
             return "stopped", ""
         if code < 0:
             return "failed", f"ended by {signal.Signals(-code).name}"
         return "failed", last_words(self.log.read_bytes()[self.offset :].decode("utf-8", "replace").strip())
+
+
+def end_of(folder: RunFolder) -> Ending:
+    """What the folder of a training that ended without an error says of it."""
+    return "finished" if finished(folder) else "stopped"
 
 
 def order_of(training: Training, out: Path, device: str) -> dict[str, Any]:
@@ -94,7 +101,7 @@ def begin(order: Mapping[str, Any], logs: Path, name: str, threads: int) -> Proc
             env={**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)},
             start_new_session=True,  # a Ctrl-C reaches the grid alone, which then asks the workers
         )
-    return Process(popen, log, offset)
+    return Process(popen, RunFolder(Path(order["out"])), log, offset)
 
 
 def last_words(text: str) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from semiseg.benchmark.process import Ending, Result, begin, last_words, order_of
-from semiseg.benchmark.training import Training, finished
+from semiseg.benchmark.process import Ending, Result, begin, end_of, last_words, order_of
+from semiseg.benchmark.training import Training
 from semiseg.cluster import Node, import_ray, make_share, nodes, room
 from semiseg.run_folder import RunFolder
 
@@ -60,7 +60,7 @@ class RayTasks:
         try:
             return Result(training, *self.ray.get(task))
         except self.ray.exceptions.TaskCancelledError:  # before it had begun, or between two lives
-            return Result(training, "finished" if finished(RunFolder(self.out / training.name)) else "stopped")
+            return Result(training, end_of(RunFolder(self.out / training.name)))
         except self.ray.exceptions.RayError as error:
             return Result(training, "failed", last_words(str(error).strip()))
 
