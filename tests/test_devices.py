@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from semiseg.devices import autocast, computes_bfloat16, pick_device, pick_precision
+from semiseg import devices
+from semiseg.devices import autocast, bfloat16_gain, computes_bfloat16, pick_device, pick_precision
 from semiseg.errors import SettingsError
 
 
@@ -35,12 +36,18 @@ def test_unknown_names_are_refused() -> None:
 def test_auto_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    for there, expected in [(True, "bf16-mixed"), (False, "32-true")]:
+    for there, gain, expected in [(True, 2.0, "bf16-mixed"), (True, 0.5, "32-true"), (False, 2.0, "32-true")]:
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda there=there: there)
-        assert computes_bfloat16(cpu) is there
+        monkeypatch.setattr(devices, "bfloat16_gain", lambda gain=gain: gain)
+        assert computes_bfloat16(cpu) is (expected == "bf16-mixed")
         assert pick_precision("auto", cpu) == expected
     assert pick_precision("auto", torch.device("mps")) == "32-true"
     assert pick_precision("bf16-mixed", cpu) == "bf16-mixed"
+
+
+def test_what_bfloat16_gains_is_measured_once() -> None:
+    assert bfloat16_gain() > 0
+    assert bfloat16_gain() is bfloat16_gain()
 
 
 def test_autocast_computes_in_the_precision() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import plain_components
 import plain_data
 import plain_metrics
+import plain_network
 import plain_windows
 import scans
 import torch
@@ -83,7 +84,7 @@ def windows(folder: Path, repeats: int) -> Iterator[Row]:
     image = scan[tuple(slice((side - size) // 2, (side - size) // 2 + size) for side, size in zip(scan.shape, SUB_VOLUME, strict=True))]
     twin: Any = job.run.build()
     twin.load_state_dict(method.state_dict())
-    twin.eval()
+    plain_network.plain(twin).eval()
     method = method.to(memory_format=channels_last(PATCH)).eval()
     predictor = Predictor(job.run, method, torch.device("cpu"), "32-true")
     found: dict[str, NDArray[Any]] = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import plain_data
+import plain_network
 import plain_step
 import scans
 import torch
@@ -51,8 +52,9 @@ class Plain:
     """The plain step, from the same weights."""
 
     def __init__(self, ours: Ours, job: Job) -> None:
-        self.method: Any = job.run.build().to(memory_format=torch.contiguous_format).train()
+        self.method: Any = job.run.build().train()
         self.method.load_state_dict(ours.method.state_dict())
+        plain_network.plain(self.method)
         self.ours, settings, training = ours, job.run.settings, job.run.training
         self.weights = (settings.unlabeled_weight, settings.feature_weight)  # type: ignore[attr-defined]
         self.optimizer = torch.optim.SGD(self.method.parameters(), training.learning_rate, momentum=0.9, weight_decay=training.weight_decay)

@@ -15,6 +15,7 @@ from semiseg.data.dataset import Dataset
 from semiseg.data.phantom import phantom_case
 from semiseg.methods import METHODS, Task
 from semiseg.networks import UNet
+from semiseg.networks.layers import Dropout
 from semiseg.ranks.group import Ranks, join, leave
 from semiseg.ranks.spread import Spread
 from semiseg.sections import Training
@@ -67,7 +68,7 @@ def normalized(ranks: Ranks) -> dict[str, Tensor]:
 
 def dropped(ranks: Ranks) -> dict[str, Tensor]:
     """Dropout of values and of channels, and the next random number."""
-    holder = Holder(nn.Sequential(nn.Dropout(0.3), nn.Dropout2d(0.5)), ranks)
+    holder = Holder(nn.Sequential(nn.Dropout(0.3), Dropout(0.3), nn.Dropout2d(0.5)), ranks)
     torch.manual_seed(0)
     x = torch.ones(5, 8, 4, 6).to(memory_format=torch.channels_last)
     return {"value": holder.network(x), "next": torch.rand(1)}

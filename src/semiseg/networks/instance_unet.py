@@ -11,7 +11,7 @@ from torch import nn
 
 from semiseg.networks.description import FiveLevels
 from semiseg.networks.encoder_decoder import Decoder, Encoder
-from semiseg.networks.layers import Up
+from semiseg.networks.layers import Dropout, Up
 from semiseg.networks.precision import Stage
 from semiseg.networks.unet import concatenate
 
@@ -34,7 +34,7 @@ class InstanceUNet(FiveLevels):
         """(B, C, *S) -> 5 features, shallow to deep; the bottleneck has passed the dropout."""
         stages = [self._stage(i, o) for i, o in pairwise([self.channels, *self.widths])]
         downs = [self.layers.max_pool(2) for _ in stages[1:]]
-        return Encoder(self.dimensions, stages, downs, nn.Dropout(self.dropout))
+        return Encoder(self.dimensions, stages, downs, Dropout(self.dropout))
 
     def decoder(self, up: Up, classes: int | None = None) -> Decoder:
         """5 features -> logits (B, K, *S); `features` has passed the dropout, the head is a 1 x 1 (x 1) convolution."""
@@ -42,7 +42,7 @@ class InstanceUNet(FiveLevels):
         ups = [self._up(i, up) for i, _ in sizes]
         stages = [self._stage(i + o, o) for i, o in sizes]
         head = self._convolution(self.width, classes or self.classes, 1)
-        return Decoder(ups, stages, concatenate, nn.Dropout(self.dropout), head)
+        return Decoder(ups, stages, concatenate, Dropout(self.dropout), head)
 
     def _stage(self, inputs: int, outputs: int) -> Stage:
         return Stage(*self._unit(inputs, outputs), *self._unit(outputs, outputs))

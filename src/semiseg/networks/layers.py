@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
 
+from semiseg.functional.dropout import dropout
 from semiseg.networks.convolution3d import Convolution3d
 
 Up = Literal["transposed", "linear", "nearest"]
@@ -30,6 +31,13 @@ LAYERS = {
     3: Layers(Convolution3d, nn.ConvTranspose3d, nn.BatchNorm3d, nn.MaxPool3d, nn.Dropout3d, "trilinear"),
 }
 """By the number of spatial dimensions."""
+
+
+class Dropout(nn.Dropout):
+    """Of single elements (see `functional.dropout`)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return dropout(x, self.p, self.training, self.inplace)
 
 
 def interpolation(dimensions: int, up: Literal["linear", "nearest"]) -> nn.Upsample:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from semiseg.networks.description import FiveLevels
 from semiseg.networks.encoder_decoder import Decoder, Encoder
-from semiseg.networks.layers import Up, interpolation
+from semiseg.networks.layers import Dropout, Up, interpolation
 from semiseg.networks.precision import Stage
 
 DROPOUT = (0.1, 0.2, 0.4, 0.6, 1.0)
@@ -51,7 +51,7 @@ class UNet(FiveLevels):
         return Decoder(ups, stages, concatenate, nn.Identity(), head)
 
     def _stage(self, inputs: int, outputs: int, dropout: float) -> Stage:
-        return Stage(*self._unit(inputs, outputs), nn.Dropout(dropout), *self._unit(outputs, outputs))
+        return Stage(*self._unit(inputs, outputs), Dropout(dropout), *self._unit(outputs, outputs))
 
     def _unit(self, inputs: int, outputs: int) -> Iterator[nn.Module]:
         yield self.layers.convolution(inputs, outputs, 3, padding=1)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from semiseg.errors import TrainingError
+from semiseg.functional.dropout import dropout
 from semiseg.ranks.batch_norm import whole_batch_norm
 from semiseg.ranks.group import Ranks
 from semiseg.ranks.rows import Share
@@ -76,14 +77,14 @@ class WholeBatch(TorchFunctionMode):
         kwargs = kwargs or {}
         if function is F.batch_norm:
             return whole_batch_norm(self.share, *args, **kwargs)
-        if function is F.dropout:
-            return dropout(self.share, function, False, *args, **kwargs)
+        if function in (F.dropout, dropout):
+            return dropped(self.share, function, False, *args, **kwargs)
         if function in (F.dropout2d, F.dropout3d):
-            return dropout(self.share, function, True, *args, **kwargs)
+            return dropped(self.share, function, True, *args, **kwargs)
         return function(*args, **kwargs)
 
 
-def dropout(
+def dropped(
     share: Share, function: Callable[..., Tensor], channels: bool, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
     """A dropout function for this process's rows (B, C, *S) of a batch, out of the very random numbers that the whole batch would get.
