@@ -20,6 +20,8 @@ from curves import curves
 from step import STEPS
 from timing import Row
 
+from semiseg.devices import computes_bfloat16
+
 PARTS: dict[str, Callable[[Path, int], Iterator[Row]]] = {
     "metrics": parts.metrics,
     "components": parts.components,
@@ -35,7 +37,8 @@ def machine() -> str:
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").is_file() else []
     name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
     capability = torch.backends.cpu.get_cpu_capability()
-    return f"{name}, {torch.get_num_threads()} threads, {capability}; PyTorch {torch.__version__}, float32"
+    precision = "bfloat16 where it gains" if computes_bfloat16(torch.device("cpu")) else "float32"
+    return f"{name}, {torch.get_num_threads()} threads, {capability}; PyTorch {torch.__version__}, {precision}"
 
 
 def table(rows: list[Row]) -> str:

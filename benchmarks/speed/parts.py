@@ -21,15 +21,15 @@ from step import SEED
 from timing import Row, in_turns, seconds
 
 from semiseg.data.sampling import Draw, crop_shape, draw
-from semiseg.devices import channels_last
+from semiseg.devices import channels_last, pick_precision
 from semiseg.evaluation.metrics import scores
 from semiseg.functional.pseudo_labels import keep_largest_components
 from semiseg.host_memory import give_back_freed_memory, keep_freed_memory
 from semiseg.inference.predictor import Predictor
 
 PATCH, STRIDE = (112, 112, 80), (18, 18, 4)
-SUB_VOLUME = (130, 112, 84)
-"""Of a real scan: 4 windows. A whole one has about 150."""
+SUB_VOLUME = (130, 130, 88)
+"""Of a real scan: 12 windows. A whole one has about 150."""
 
 
 def sampling(folder: Path, repeats: int) -> Iterator[Row]:
@@ -86,7 +86,8 @@ def windows(folder: Path, repeats: int) -> Iterator[Row]:
     twin.load_state_dict(method.state_dict())
     plain_network.plain(twin).eval()
     method = method.to(memory_format=channels_last(PATCH)).eval()
-    predictor = Predictor(job.run, method, torch.device("cpu"), "32-true")
+    cpu = torch.device("cpu")
+    predictor = Predictor(job.run, method, cpu, pick_precision("auto", cpu))
     found: dict[str, NDArray[Any]] = {}
 
     def plain() -> None:
@@ -102,7 +103,7 @@ def windows(folder: Path, repeats: int) -> Iterator[Row]:
     most = np.abs(found["plain"] - found["ours"]).max()
     masks = [found[way][1] > found[way][0] for way in ("plain", "ours")]
     dice = 2 * (masks[0] & masks[1]).sum() / max(masks[0].sum() + masks[1].sum(), 1)
-    size, note = "x".join(map(str, SUB_VOLUME)), "the middle of a scan, 4 windows; a whole scan has about 150"
+    size, note = "x".join(map(str, SUB_VOLUME)), "the middle of a scan, 12 windows; a whole scan has about 150"
     name = f"sliding window, LA {size}, stride 18/18/4"
     yield Row(name, "s", *times, times[0] / times[1], 2.5, f"probabilities {most:.0e}, 1 - Dice {1 - dice:.0e}", note)
 

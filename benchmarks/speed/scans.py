@@ -41,6 +41,6 @@ def _job(folder: Path, config: str, scans: int, patch: tuple[int, ...], slots: i
     dataset = open_folder(folder)
     dataset = replace(dataset, train=dataset.train[:scans])
     facts = {"data": {"channels": 1, "classes": dataset.classes, "labeled": LABELED if config == "la" else 4}}
-    training = {"training": {"patch": patch, "labeled_batch": slots, "unlabeled_batch": slots, "precision": "32-true"}}
+    training = {"training": {"patch": patch, "labeled_batch": slots, "unlabeled_batch": slots}}
     run = make_run(read_layers(config), {"method": "cml", "settings": {"variant": "released"}}, facts, training, over)
     return make_job(run, dataset, sealed_split(dataset, run), show=False)

@@ -12,7 +12,6 @@ import plain_network
 import plain_step
 import scans
 import torch
-from lightning_fabric import Fabric
 from timing import Row, in_turns
 from torch import nn
 
@@ -20,7 +19,7 @@ from semiseg.case import Batch
 from semiseg.devices import channels_last
 from semiseg.host_memory import give_back_freed_memory, keep_freed_memory
 from semiseg.methods import Step
-from semiseg.training.fit import locate, take_step
+from semiseg.training.fit import fabric_on, locate, take_step
 from semiseg.training.job import Job
 from semiseg.training.optimization import make_optimizers
 
@@ -35,7 +34,7 @@ class Ours:
         patch, self.training = job.run.training.patch, job.run.training
         self.method: Any = job.run.build().to(memory_format=channels_last(patch)).train()  # type: ignore[call-overload]
         self.optimizers = make_optimizers(self.method, self.training)
-        self.fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
+        self.fabric = fabric_on(torch.device("cpu"), self.training.precision)
         self.stages = self.method.stages(self.training.steps)
 
     def at(self, number: int) -> Step:

@@ -24,7 +24,7 @@ KINDS = {
     "convolutions, forward": ("convolution", "slow_conv"),
     "their transforms (Winograd)": ("bmm", "_Convolution"),
     "batch normalization": ("batch_norm",),
-    "activations, dropout": ("relu", "threshold", "bernoulli", "clamp_min", "feature_dropout"),
+    "activations, dropout": ("relu", "threshold", "bernoulli", "random_", "aten::ge", "clamp_min", "feature_dropout"),
     "sampling up and down": ("upsample", "max_pool"),
     "copies, concatenation": ("copy_", "cat", "clone", "fill_", "zero_"),
 }
