@@ -1,4 +1,4 @@
-"""3D convolutions of a batch of one on a CPU: PyTorch has a slow way for small ones, which two halves do not go."""
+"""A batch of one through a 3D convolution on a CPU: PyTorch has a slow way for small ones, which two halves do not go."""
 
 from __future__ import annotations
 
