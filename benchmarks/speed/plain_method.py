@@ -6,8 +6,8 @@ PYTHONPATH=benchmarks/speed python benchmarks/hippocampus.py DATA/hippocampus --
 
 from __future__ import annotations
 
+import plain_network
 import plain_step
-import torch
 from torch import Tensor
 
 from semiseg.case import Batch
@@ -16,13 +16,13 @@ from semiseg.methods.cml import CML
 
 
 class PlainCML(CML):
-    """CML `variant: released` by the released script's steps: channels first, components by scikit-image; batches are the engine's."""
+    """CML `variant: released` by the released script's steps, on PyTorch's own layers; batches are the engine's."""
 
     title = "CML, plain"
 
     def begin(self, stage: Stage) -> None:
         super().begin(stage)
-        self.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        plain_network.plain(self)
 
     def forward(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         image, label, settings = batch.labeled.image.contiguous(), batch.labeled.label, self.settings
