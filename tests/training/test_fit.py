@@ -76,9 +76,17 @@ def test_a_training_whose_gradients_stay_broken_stops_with_a_way_out(tmp_path: P
     def broken(self: Supervised, batch: Any, step: Any) -> dict[str, torch.Tensor]:
         return {"supervised": self.network(batch.labeled.image).sum() * math.nan}
 
+    close, closed = Log.close, list[Log]()
+
+    def noted(self: Log) -> None:
+        closed.append(self)
+        close(self)
+
     monkeypatch.setattr(Supervised, "forward", broken)
+    monkeypatch.setattr(Log, "close", noted)
     with pytest.raises(TrainingError, match=r"try a lower training\.learning_rate"):
         train(tiny_dataset(), [TINY, {"method": "supervised"}], out=tmp_path / "run", progress=False)
+    assert len(closed) == 1  # what TensorBoard was told is on the disk
 
 
 def test_log_keeps_means_of_windows_and_grows_columns(tmp_path: Path) -> None:

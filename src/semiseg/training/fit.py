@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,12 +84,11 @@ def fit(
     """
     loop = Loop(run, method, load, folder, engine, watched)
     progress = StepProgress(f"{run.method}", run.training.steps, loop.done.step, engine.show)
-    with freed_memory_kept(engine.device), progress as bar:
+    with closing(loop.log), freed_memory_kept(engine.device), progress as bar:
         while loop.done.step < run.training.steps:
             loop.step(bar)
             if loop.stopping:
                 break
-    loop.log.close()
     return loop.done
 
 
