@@ -66,7 +66,7 @@ class Training(Section):
     class_prior: bool = Field(
         True, description="the networks' last biases begin at the classes' shares of the labelled voxels, not near 0 (published: no)"
     )
-    precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16 where the device computes in it")
+    precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16 where the device is the faster for it")
 
 
 class Inference(Section):
