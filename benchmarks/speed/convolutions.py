@@ -59,9 +59,8 @@ def main() -> None:
     for inputs, outputs, grid in sizes():
         plain, ours = in_turns(*both_ways(inputs, outputs, grid), given.repeats)
         work = BATCH * 27 * inputs * outputs * torch.Size(grid).numel() / 1e6
-        print(
-            f"| {inputs} to {outputs} | {'x'.join(map(str, grid))} | {work:.0f} | {plain * 1e3:.2f} | {ours * 1e3:.2f} | {plain / ours:.2f} x |"
-        )
+        shape = f"{inputs} to {outputs} | {'x'.join(map(str, grid))}"
+        print(f"| {shape} | {work:.0f} | {plain * 1e3:.2f} | {ours * 1e3:.2f} | {plain / ours:.2f} x |")
 
 
 if __name__ == "__main__":
