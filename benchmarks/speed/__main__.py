@@ -2,6 +2,7 @@
 
 python benchmarks/speed DATA                   DATA holds LA/ and ACDC/ as published
 python benchmarks/speed DATA --parts metrics components --repeats 5 --json
+python benchmarks/speed DATA --device cuda     with the steps of published size
 """
 
 from __future__ import annotations
@@ -17,28 +18,30 @@ from pathlib import Path
 import parts
 import torch
 from curves import curves
-from step import STEPS
-from timing import Row
+from step import PUBLISHED, STEPS
+from timing import Row, Setting
 
-from semiseg.devices import computes_bfloat16
+from semiseg.devices import DEVICES, computes_bfloat16, pick_device
 
-PARTS: dict[str, Callable[[Path, int], Iterator[Row]]] = {
+PARTS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "metrics": parts.metrics,
     "components": parts.components,
     "sampling": parts.sampling,
     "windows": parts.windows,
     **STEPS,
     "curves": curves,
+    **PUBLISHED,
 }
 
 
-def machine() -> str:
-    """Processor, threads, PyTorch, precision."""
+def machine(device: torch.device) -> str:
+    """Processor, threads, GPU, PyTorch, precision."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").is_file() else []
     name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
     capability = torch.backends.cpu.get_cpu_capability()
-    precision = "bfloat16 where it gains" if computes_bfloat16(torch.device("cpu")) else "float32"
-    return f"{name}, {torch.get_num_threads()} threads, {capability}; PyTorch {torch.__version__}, {precision}"
+    card = f"{torch.cuda.get_device_name(device)}; " if device.type == "cuda" else ""
+    precision = "bfloat16 where it gains" if computes_bfloat16(device) else "float32"
+    return f"{card}{name}, {torch.get_num_threads()} threads, {capability}; PyTorch {torch.__version__}, {precision}"
 
 
 def table(rows: list[Row]) -> str:
@@ -54,18 +57,19 @@ def main() -> None:
     """Measure what was asked for, and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--parts", nargs="+", choices=[*PARTS], default=[*PARTS])
+    parser.add_argument("--parts", nargs="+", choices=[*PARTS], help="default: all; on a CPU all but those of published size")
+    parser.add_argument("--device", choices=DEVICES, default="cpu")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    rows = []
-    for part in given.parts:
+    device, rows = pick_device(given.device), []
+    for part in given.parts or [part for part in PARTS if part not in PUBLISHED or device.type != "cpu"]:
         print(f"{part} ...", file=sys.stderr)
-        rows += PARTS[part](given.data, given.repeats)
+        rows += PARTS[part](Setting(given.data, given.repeats, device))
     print(
-        json.dumps({"machine": machine(), "rows": [asdict(row) for row in rows]}, indent=2)
+        json.dumps({"machine": machine(device), "rows": [asdict(row) for row in rows]}, indent=2)
         if given.json
-        else f"{machine()}\n\n{table(rows)}"
+        else f"{machine(device)}\n\n{table(rows)}"
     )
 
 

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import scans
 import torch
 from step import Ours, Plain, plain_batch, without_element_dropout
-from timing import Row, seconds
+from timing import Row, Setting, seconds
 
 STEPS = 200
 NUDGE = 1e-7
 
 
-def curves(folder: Path, repeats: int) -> Iterator[Row]:
+def curves(given: Setting) -> Iterator[Row]:
     """200 steps of CML on LA patches of 32 x 32 x 16, 2 + 2, at width 8; once, whatever the repeats."""
-    job = scans.la_job(folder, (32, 32, 16), slots=2, network={"width": 8})
-    ours, loader = Ours(job), scans.loader(job)
+    job = scans.la_job(given.data, (32, 32, 16), slots=2, network={"width": 8})
+    ours, loader = Ours(job, given.device), scans.loader(job, given.device)
     plain, nudged = Plain(ours, job), Plain(ours, job)
     for way in (ours, plain, nudged):
         without_element_dropout(way.method)

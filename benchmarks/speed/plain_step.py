@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 
-def box_mask(spatial: Sequence[int], box: Sequence[slice]) -> Tensor:
-    """(*S) int64: 0 in the box, 1 outside."""
-    mask = torch.ones(tuple(spatial), dtype=torch.int64)
+def box_mask(image: Tensor, box: Sequence[slice]) -> Tensor:
+    """(*S) int64 for images (B, C, *S): 0 in the box, 1 outside."""
+    mask = torch.ones(image.shape[2:], dtype=torch.int64, device=image.device)
     mask[tuple(box)] = 0
     return mask
 
@@ -49,7 +49,7 @@ def feature_loss(features: Tensor, other: Tensor) -> Tensor:
 def pseudo_label(logits: Tensor) -> Tensor:
     """Hard labels without all but the largest component of each class."""
     hard = (torch.softmax(logits, 1)[:, 1] >= 0.5).long() if logits.shape[1] == 2 else torch.softmax(logits, 1).argmax(1)
-    return torch.from_numpy(np.stack([keep_largest(sample, logits.shape[1]) for sample in hard.numpy()]))
+    return torch.from_numpy(np.stack([keep_largest(sample, logits.shape[1]) for sample in hard.cpu().numpy()])).to(hard.device)
 
 
 def losses(
@@ -67,7 +67,7 @@ def losses(
 
 def labeled_losses(network: nn.Module, image: Tensor, label: Tensor, box: Sequence[slice], weight: float) -> Tensor:
     """The loss of a pre-training step; `weight` of the feature losses."""
-    half, mask = len(image) // 2, box_mask(image.shape[2:], box)
+    half, mask = len(image) // 2, box_mask(image, box)
     first, second, features1, features2 = network(mixed(image[:half], image[half:], mask))
     target = mixed(label[:half], label[half:], mask)
     labeled = supervised_loss(first, target) + supervised_loss(second, target)
@@ -76,7 +76,7 @@ def labeled_losses(network: nn.Module, image: Tensor, label: Tensor, box: Sequen
 
 def unlabeled_losses(network: nn.Module, unlabeled: Tensor, box: Sequence[slice], weights: tuple[float, float]) -> Tensor:
     """What self-training adds."""
-    half, mask = len(unlabeled) // 2, box_mask(unlabeled.shape[2:], box)
+    half, mask = len(unlabeled) // 2, box_mask(unlabeled, box)
     with torch.no_grad():
         raw = network(unlabeled)
         label1, label2 = pseudo_label(raw[0]), pseudo_label(raw[1])

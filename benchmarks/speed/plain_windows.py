@@ -13,7 +13,12 @@ from torch import Tensor
 
 
 def probabilities(
-    network: Callable[[Tensor], Tensor], image: NDArray[Any], patch: tuple[int, int, int], stride: tuple[int, int, int], classes: int
+    network: Callable[[Tensor], Tensor],
+    image: NDArray[Any],
+    patch: tuple[int, int, int],
+    stride: tuple[int, int, int],
+    classes: int,
+    device: torch.device,
 ) -> NDArray[np.float32]:
     """(K, *S): the mean softmax of all windows. The scan (*S) is not smaller than the patch."""
     total = np.zeros((classes, *image.shape), np.float32)
@@ -27,7 +32,8 @@ def probabilities(
                 z = min(stride[2] * k, image.shape[2] - patch[2])
                 window = image[x : x + patch[0], y : y + patch[1], z : z + patch[2]]
                 with torch.no_grad():
-                    scores = torch.softmax(network(torch.from_numpy(window[None, None].astype(np.float32))), 1).numpy()[0]
+                    logits = network(torch.from_numpy(window[None, None].astype(np.float32)).to(device))
+                scores = torch.softmax(logits, 1).cpu().numpy()[0]
                 total[:, x : x + patch[0], y : y + patch[1], z : z + patch[2]] += scores
                 count[x : x + patch[0], y : y + patch[1], z : z + patch[2]] += 1
     return total / count

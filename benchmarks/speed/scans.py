@@ -32,9 +32,9 @@ def paths(job: Job) -> tuple[list[Path], list[Path]]:
     return tuple([Path(str(case.images[0])) for case in cases] for cases in (job.split.labeled, job.split.unlabeled))  # type: ignore[return-value]
 
 
-def loader(job: Job) -> Loader:
-    """On the CPU."""
-    return job.loader(torch.device("cpu"))
+def loader(job: Job, device: torch.device | str = "cpu") -> Loader:
+    """Whose batches lie on the device."""
+    return job.loader(torch.device(device))
 
 
 def _job(folder: Path, config: str, scans: int, patch: tuple[int, ...], slots: int, over: dict[str, Any]) -> Job:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import plain_data
@@ -12,8 +11,9 @@ import plain_network
 import plain_step
 import scans
 import torch
-from timing import Row, in_turns
+from timing import Row, Setting, in_turns, seconds
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 from semiseg.case import Batch
 from semiseg.devices import channels_last
@@ -29,12 +29,13 @@ SEED = 0
 class Ours:
     """The engine's step, on its own network."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, device: torch.device | str = "cpu") -> None:
         torch.manual_seed(SEED)
         patch, self.training = job.run.training.patch, job.run.training
-        self.method: Any = job.run.build().to(memory_format=channels_last(patch)).train()  # type: ignore[call-overload]
+        self.device = torch.device(device)
+        self.method: Any = job.run.build().to(self.device, memory_format=channels_last(patch)).train()  # type: ignore[call-overload]
         self.optimizers = make_optimizers(self.method, self.training)
-        self.fabric = fabric_on(torch.device("cpu"), self.training.precision)
+        self.fabric = fabric_on(self.device, self.training.precision)
         self.stages = self.method.stages(self.training.steps)
 
     def at(self, number: int) -> Step:
@@ -53,7 +54,7 @@ class Plain:
     def __init__(self, ours: Ours, job: Job) -> None:
         self.method: Any = job.run.build().train()
         self.method.load_state_dict(ours.method.state_dict())
-        plain_network.plain(self.method)
+        plain_network.plain(self.method).to(ours.device)
         self.ours, settings, training = ours, job.run.settings, job.run.training
         self.weights = (settings.unlabeled_weight, settings.feature_weight)  # type: ignore[attr-defined]
         self.optimizer = torch.optim.SGD(self.method.parameters(), training.learning_rate, momentum=0.9, weight_decay=training.weight_decay)
@@ -61,22 +62,23 @@ class Plain:
     def step(self, image: torch.Tensor, label: torch.Tensor, number: int) -> float:
         """One update on a batch of which the first half is labelled."""
         give_back_freed_memory(now=False)  # ours would have to ask for it again at each turn
+        image, label = image.to(self.ours.device), label.to(self.ours.device)
         half, step = len(image) // 2, self.ours.at(number)
         boxes = [self.method.box(image, step) for _ in range(2)]
         loss = plain_step.losses(self.method.views, image[:half], label[:half], image[half:], boxes, self.weights)
         return plain_step.step(self.optimizer, loss)
 
 
-def rows(name: str, job: Job, repeats: int, steps: int) -> Iterator[Row]:
+def rows(name: str, job: Job, given: Setting, steps: int, target: float = 2.5) -> Iterator[Row]:
     """The step alone, on one batch; then `steps` of them with all that it takes to have their batches."""
-    difference = f"loss {loss_difference(job):.0e}"
-    ours = Ours(job)
-    plain, loader, training = Plain(ours, job), scans.loader(job), job.run.training
+    difference = f"loss {loss_difference(job, given.device):.0e}"
+    ours = Ours(job, given.device)
+    plain, loader, training = Plain(ours, job), scans.loader(job, given.device), job.run.training
     batch = loader(0)
     image, label = plain_batch(batch)
     numbers = count()
-    seconds = in_turns(lambda: plain.step(image, label, next(numbers)), lambda: ours.step(batch, next(numbers)), repeats)
-    yield Row(f"{name}, the step alone", "s", *seconds, seconds[0] / seconds[1], None, difference)
+    alone = in_turns(lambda: plain.step(image, label, next(numbers)), lambda: ours.step(batch, next(numbers)), given.repeats)
+    yield Row(f"{name}, the step alone", "s", *alone, alone[0] / alone[1], None, difference, busy(ours, batch))
 
     def with_batches() -> None:
         files = scans.paths(job)
@@ -88,17 +90,26 @@ def rows(name: str, job: Job, repeats: int, steps: int) -> Iterator[Row]:
             number = next(numbers)
             ours.step(loader(number), number)
 
-    whole = in_turns(with_batches, ours_with_batches, repeats, warm=False)
-    yield Row(f"{name}, with its batch", "s", whole[0] / steps, whole[1] / steps, whole[0] / whole[1], 2.5, difference)
+    whole = in_turns(with_batches, ours_with_batches, given.repeats, warm=False)
+    yield Row(f"{name}, with its batch", "s", whole[0] / steps, whole[1] / steps, whole[0] / whole[1], target, difference)
 
 
-def loss_difference(job: Job) -> float:
+def busy(ours: Ours, batch: Batch) -> str:
+    """Which share of a step a GPU computes, in words; nothing for a CPU."""
+    if ours.device.type != "cuda":
+        return ""
+    with profile(activities=[ProfilerActivity.CUDA]) as record:
+        whole, _ = seconds(lambda: ours.step(batch, 0))
+    return f"GPU busy {sum(event.self_device_time_total for event in record.key_averages()) / 1e6 / whole:.0%}"
+
+
+def loss_difference(job: Job, device: torch.device) -> float:
     """Between the losses of a step on one batch, as a share. Without element-wise dropout, whose masks depend on the layout."""
-    ours = Ours(job)
+    ours = Ours(job, device)
     plain = Plain(ours, job)
     for method in (ours.method, plain.method):
         without_element_dropout(method)
-    batch = scans.loader(job)(0)
+    batch = scans.loader(job, device)(0)
     first, second = ours.step(batch, 0), plain.step(*plain_batch(batch), 0)
     return abs(first - second) / abs(second)
 
@@ -116,14 +127,26 @@ def plain_batch(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     return image, torch.cat([batch.labeled.label, torch.zeros_like(batch.labeled.label)])
 
 
-def volumes(folder: Path, repeats: int) -> Iterator[Row]:
+def volumes(given: Setting) -> Iterator[Row]:
     """3D V-Net, patch 64 x 64 x 48, batch 4 + 4; two steps an epoch, as in the released script with 8 labelled scans."""
-    yield from rows("CML step, 3D V-Net, 64x64x48, 4+4", scans.la_job(folder, (64, 64, 48)), repeats, steps=2)
+    yield from rows("CML step, 3D V-Net, 64x64x48, 4+4", scans.la_job(given.data, (64, 64, 48)), given, steps=2)
 
 
-def slices(folder: Path, repeats: int) -> Iterator[Row]:
+def slices(given: Setting) -> Iterator[Row]:
     """2D U-Net, 128 x 128, batch 12 + 12."""
-    yield from rows("CML step, 2D U-Net, 128x128, 12+12", scans.acdc_job(folder, (128, 128)), repeats, steps=4)
+    yield from rows("CML step, 2D U-Net, 128x128, 12+12", scans.acdc_job(given.data, (128, 128)), given, steps=4)
 
 
-STEPS: dict[str, Callable[[Path, int], Iterator[Row]]] = {"step3d": volumes, "step2d": slices}
+def published_volumes(given: Setting) -> Iterator[Row]:
+    """LA as published, for a GPU."""
+    yield from rows("CML step, LA, 112x112x80, 4+4", scans.la_job(given.data, (112, 112, 80)), given, steps=10, target=6)
+
+
+def published_slices(given: Setting) -> Iterator[Row]:
+    """ACDC as published, for a GPU."""
+    yield from rows("CML step, ACDC, 256x256, 12+12", scans.acdc_job(given.data, (256, 256)), given, steps=20, target=6)
+
+
+STEPS: dict[str, Callable[[Setting], Iterator[Row]]] = {"step3d": volumes, "step2d": slices}
+PUBLISHED: dict[str, Callable[[Setting], Iterator[Row]]] = {"la": published_volumes, "acdc": published_slices}
+"""Minutes a step on a CPU."""

@@ -6,9 +6,27 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
+import torch
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a part is measured with.
+
+    Attributes:
+        data: folder that holds LA/ and ACDC/.
+        repeats: turns of both ways.
+        device: of both ways.
+    """
+
+    data: Path
+    repeats: int
+    device: torch.device
 
 
 @dataclass(frozen=True)
