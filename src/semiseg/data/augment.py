@@ -89,10 +89,15 @@ def apply(params: Params, image: Tensor, label: Tensor | None = None) -> tuple[T
         rows = to_device(moved, image)
         some = None if label is None else label.index_select(0, rows)
         warped, warped_label = warp(image.index_select(0, rows), some, params.angle[moved], params.scale[moved])
-        image = image.index_copy(0, rows, warped)
+        image = _with_rows(image, rows, warped)
         if label is not None and warped_label is not None:
-            label = label.index_copy(0, rows, warped_label)
+            label = _with_rows(label, rows, warped_label)
     return _change_intensities(params, image), label
+
+
+def _with_rows(batch: Tensor, rows: Tensor, part: Tensor) -> Tensor:
+    """The batch with some of its rows replaced, in its own layout."""
+    return torch.empty_like(batch).copy_(part) if len(part) == len(batch) else batch.index_copy(0, rows, part)
 
 
 def _change_intensities(params: Params, image: Tensor) -> Tensor:
@@ -100,15 +105,15 @@ def _change_intensities(params: Params, image: Tensor) -> Tensor:
     if (params.contrast != 1).any() or params.brightness.any():
         mean = image.mean(axes, keepdim=True)
         from_mean = image - mean
-        image = from_mean * _each(params.contrast, image) + mean + _each(params.brightness, image) * _deviation(from_mean)
+        image = torch.addcmul(mean + _each(params.brightness, image) * _deviation(from_mean), from_mean, _each(params.contrast, image))
     if (params.gamma != 1).any():
         low, high = image.amin(axes, keepdim=True), image.amax(axes, keepdim=True)
         extent = (high - low).clamp_min(torch.finfo(image.dtype).tiny)
-        image = ((image - low) / extent).clamp(0, 1) ** _each(params.gamma, image) * extent + low
+        image = torch.addcmul(low, ((image - low) / extent).clamp_(0, 1).pow_(_each(params.gamma, image)), extent)
     if params.noise.any():
         random = torch.Generator(image.device).manual_seed(params.noise_seed)
         noise = torch.randn(image.shape, generator=random, device=image.device, dtype=image.dtype)
-        image = image + noise * _each(params.noise, image) * _deviation(image - image.mean(axes, keepdim=True))
+        image = torch.addcmul(image, noise, _each(params.noise, image) * _deviation(image - image.mean(axes, keepdim=True)))
     return image
 
 
