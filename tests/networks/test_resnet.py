@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -42,6 +45,33 @@ def test_a_block_whose_convolutions_are_zero_is_its_shortcut() -> None:
         nn.init.zeros_(convolution.weight)  # type: ignore[arg-type]
     x = torch.randn(1, 3, 4, 4)
     assert torch.equal(block(x), x.relu())
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_a_shortcut_is_a_strided_convolution_of_one_voxel(dimensions: int) -> None:
+    from semiseg.networks.layers import LAYERS
+
+    block, x = Residual(LAYERS[dimensions], 4, 8, stride=2), torch.randn(2, 4, *[6, 8, 10][:dimensions])
+    assert isinstance(block.shortcut, nn.Sequential)
+    convolution = block.shortcut[0]
+    assert isinstance(convolution, nn.Conv2d | nn.Conv3d)
+    strided = torch.nn.functional.conv2d if dimensions == 2 else torch.nn.functional.conv3d
+    torch.testing.assert_close(convolution(block.every(x)), strided(x, convolution.weight, stride=2), rtol=0, atol=1e-6)
+
+
+def test_gradients_of_few_channels_stay_within_their_memory() -> None:
+    """In a process of its own: where they do not, it is killed."""
+    program = """
+import torch
+from semiseg.networks.layers import LAYERS
+from semiseg.networks.resnet import Residual
+block = Residual(LAYERS[2], 8, 16, stride=2).to(memory_format=torch.channels_last)
+x = torch.randn(4, 8, 64, 64).to(memory_format=torch.channels_last).requires_grad_()
+for _ in range(30):
+    block(x).sum().backward()
+    torch.empty(1000)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_weights_are_drawn_by_their_fan_in() -> None:
