@@ -44,20 +44,18 @@ class Convolution3d(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, D, H, W) -> (B, O, D', H', W')"""
-        if x.device.type != "cpu" or x.dtype != torch.float32 or x.ndim != 5 or torch.is_autocast_enabled("cpu"):
+        on_cpu = x.device.type == "cpu" and x.dtype == torch.float32 and x.ndim == 5 and not torch.is_autocast_enabled("cpu")
+        if not on_cpu or not self._is_cube():
             return super().forward(x)
+        kernel, stride, padding = self.kernel_size[0], self.stride[0], int(self.padding[0])
         if x.is_contiguous(memory_format=torch.channels_last_3d):
-            if self._is_dense(1, padding=0):
+            if (kernel, stride, padding) == (1, 1, 0):
                 return pointwise.convolution(x, self.weight, self.bias)
-            if self._is_dense(3, padding=1) and self._saves(x):
+            if (kernel, stride, padding) == (3, 1, 1) and self._saves(x):
                 return winograd.convolution(x, self.weight, self.bias)
-        if self._is_cube() and single_sample.is_slow(x):
-            return single_sample.convolution(x, self.weight, self.bias, self.stride[0], int(self.padding[0]))
+        if single_sample.is_slow(x):
+            return single_sample.convolution(x, self.weight, self.bias, stride, padding)
         return super().forward(x)
-
-    def _is_dense(self, kernel: int, padding: int) -> bool:
-        """Every voxel gets a sum over a cube around it, of all channels; what lies outside counts as 0."""
-        return self._is_cube() and (self.kernel_size[0], self.stride[0], self.padding[0]) == (kernel, 1, padding)
 
     def _is_cube(self) -> bool:
         """Alike along all axes, of all channels; what lies outside counts as 0."""
