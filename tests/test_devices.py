@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from semiseg import devices
-from semiseg.devices import autocast, bfloat16_gain, computes_bfloat16, pick_device, pick_precision
+from semiseg.devices import autocast, bfloat16_gain, computes_bfloat16, pick_device, pick_precision, timed_convolutions
 from semiseg.errors import SettingsError
 
 
@@ -56,3 +56,10 @@ def test_autocast_computes_in_the_precision() -> None:
         assert layer(x).dtype == torch.bfloat16
     with autocast("32-true", cpu):
         assert layer(x).dtype == torch.float32
+
+
+def test_convolutions_are_timed_on_cuda_alone_and_for_as_long_as_was_said() -> None:
+    for device, timed in (("cuda", True), ("cpu", False)):
+        with timed_convolutions(torch.device(device)):
+            assert torch.backends.cudnn.benchmark == timed
+        assert not torch.backends.cudnn.benchmark

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal
 
 import torch
@@ -88,6 +88,20 @@ def _seconds(matrix: torch.Tensor) -> float:
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
     """The context in which a network's forward pass runs in that precision."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16-mixed" else nullcontext()
+
+
+@contextmanager
+def timed_convolutions(device: torch.device) -> Iterator[None]:
+    """Within it, if the device is CUDA, cuDNN times its ways once for each size of a convolution and keeps the fastest.
+
+    For work whose sizes come again and again, as a training's do. Which way wins may differ from run to run, and with it the rounding.
+    """
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = before or device.type == "cuda"
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def channels_last(sides: Sequence[int]) -> torch.memory_format:

@@ -11,6 +11,9 @@ from torch import Tensor
 from semiseg.functional import components_on_device
 from semiseg.functional.components import keep_largest
 
+ON_HOST = ("cpu", "mps")
+"""Whose components are found on the host."""
+
 
 def hard_labels(logits: Tensor) -> Tensor:
     """The most probable class of each voxel: (B, K, *S) -> (B, *S) int64. With two classes this is the threshold at one half."""
@@ -21,9 +24,9 @@ def keep_largest_components(labels: Tensor, classes: int) -> Tensor:
     """Keep each class's largest component in each sample; the rest becomes background. labels (B, *S) int64, same shape out.
 
     Neighbours touch by a face, an edge or a corner; a tie goes to the component that comes first. A class that is absent stays absent.
-    CUDA does it on the device, without waiting for the host; elsewhere it runs on the host, and one byte a voxel travels there and back.
+    CUDA does it on the device, without waiting for the host; for MPS it runs on the host, and one byte a voxel travels there and back.
     """
-    if labels.device.type == "cuda":
+    if labels.device.type not in ON_HOST:
         return components_on_device.keep_largest(labels, classes)
     small = labels.to(torch.uint8) if classes <= 256 and labels.device.type != "cpu" else labels
     return torch.from_numpy(keep_largest(small.cpu().numpy(), classes)).to(labels.device).to(labels.dtype)

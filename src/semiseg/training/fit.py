@@ -16,7 +16,7 @@ from torch import Tensor
 
 from semiseg.case import Batch, Case
 from semiseg.config import Run
-from semiseg.devices import channels_last, pick_device, pick_precision
+from semiseg.devices import channels_last, pick_device, pick_precision, timed_convolutions
 from semiseg.errors import RunFolderError, TrainingError
 from semiseg.host_memory import freed_memory_kept
 from semiseg.methods import Method, Stage, Step
@@ -84,7 +84,7 @@ def fit(
     """
     loop = Loop(run, method, load, folder, engine, watched)
     progress = StepProgress(f"{run.method}", run.training.steps, loop.done.step, engine.show)
-    with closing(loop.log), freed_memory_kept(engine.device), progress as bar:
+    with closing(loop.log), freed_memory_kept(engine.device), timed_convolutions(engine.device), progress as bar:
         while loop.done.step < run.training.steps:
             loop.step(bar)
             if loop.stopping:

@@ -15,7 +15,7 @@ import torch
 
 from semiseg.config import Run
 from semiseg.data.dataset import Dataset
-from semiseg.devices import channels_last
+from semiseg.devices import channels_last, timed_convolutions
 from semiseg.errors import TrainingError
 from semiseg.methods import Step
 from semiseg.training.cost import peak_memory
@@ -93,7 +93,8 @@ def measured(dataset: Dataset, run: Run, device_name: str, threads: int) -> tupl
     device = torch.device(device_name)
     job = make_job(run, dataset, sealed_split(dataset, run), show=False)
     try:
-        stages = step_costs(job, device)
+        with timed_convolutions(device):
+            stages = step_costs(job, device)
     except torch.OutOfMemoryError as error:
         raise TrainingError(f"A step does not fit the memory of the device: {error}. Give a smaller training.patch or batch.") from None
     return peak_of_process() if device.type == "cpu" else peak_memory(device), stages
