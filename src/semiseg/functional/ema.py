@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -26,5 +27,8 @@ def ema_update(teacher: nn.Module, student: nn.Module, decay: float, step: int, 
     weight = 1 - min(1 - 1 / (step + 1), decay)
     torch._foreach_lerp_([p.data for p in teacher.parameters()], [p.data for p in student.parameters()], weight)
     if average_buffers:
-        for mine, theirs in zip(teacher.buffers(), student.buffers(), strict=True):
-            mine.lerp_(theirs, weight) if mine.is_floating_point() else mine.copy_(theirs)
+        pairs = list(zip(teacher.buffers(), student.buffers(), strict=True))
+        for floating, change in ((True, partial(torch._foreach_lerp_, weight=weight)), (False, torch._foreach_copy_)):
+            some = [pair for pair in pairs if pair[0].is_floating_point() == floating]
+            if some:
+                change([mine for mine, _ in some], [theirs for _, theirs in some])
