@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from itertools import count
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from semiseg.case import Batch
-from semiseg.devices import channels_last
+from semiseg.devices import channels_last, timed_convolutions
 from semiseg.host_memory import give_back_freed_memory, keep_freed_memory
 from semiseg.methods import Step
 from semiseg.training.fit import fabric_on, locate, take_step
@@ -27,10 +28,11 @@ SEED = 0
 
 
 class Ours:
-    """The engine's step, on its own network."""
+    """The engine's step, on its own network; `timed`: on CUDA cuDNN times its ways, as in a training."""
 
-    def __init__(self, job: Job, device: torch.device | str = "cpu") -> None:
+    def __init__(self, job: Job, device: torch.device | str = "cpu", timed: bool = True) -> None:
         torch.manual_seed(SEED)
+        self.timed = timed
         patch, self.training = job.run.training.patch, job.run.training
         self.device = torch.device(device)
         self.method: Any = job.run.build().to(self.device, memory_format=channels_last(patch)).train()  # type: ignore[call-overload]
@@ -45,7 +47,8 @@ class Ours:
     def step(self, batch: Batch, number: int) -> float:
         """One update; the loss as a number."""
         keep_freed_memory()
-        return float(take_step(self.fabric, self.method, self.optimizers, batch, self.at(number))["loss"].detach())
+        with timed_convolutions(self.device) if self.timed else nullcontext():
+            return float(take_step(self.fabric, self.method, self.optimizers, batch, self.at(number))["loss"].detach())
 
 
 class Plain:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import scans
 import torch
@@ -19,10 +18,10 @@ from step import Ours
 from timing import seconds
 from torch import nn
 
-from semiseg.devices import DEVICES, pick_device, timed_convolutions
+from semiseg.case import Batch
+from semiseg.devices import DEVICES, pick_device
 from semiseg.training.cost import peak_memory
 from semiseg.training.job import Job
-from semiseg.training.trial import wait_for
 
 WARM, COUNTED = 3, 10
 """Steps before it counts (they compile, time and allocate), and steps that count."""
@@ -45,29 +44,21 @@ WAYS: dict[str, tuple[Prepare, bool, str]] = {
 """What is done to the method; whether cuDNN times its ways; precision."""
 
 
-def measured(job: Job, device: torch.device, prepare: Prepare) -> tuple[float, float, float]:
-    """Median seconds of a step, seconds of the first one, and the loss of the last."""
-    ours, batch = Ours(job, device), scans.loader(job, device)(0)
-    prepare(ours.method)
-
-    def step(number: int) -> float:
-        loss = ours.step(batch, number)
-        wait_for(device)
-        return loss
-
-    first = seconds(lambda: step(0))[0]
-    times = [seconds(lambda number=number: step(number)) for number in range(1, WARM + COUNTED)]
-    return statistics.median(time for time, _ in times[WARM:]), first, times[-1][1]
+def measured(ours: Ours, batch: Batch) -> tuple[float, float, float]:
+    """Median seconds of a step, seconds of the first one, and the loss of the last. Reading a loss waits for the device."""
+    times = [seconds(lambda number=number: ours.step(batch, number)) for number in range(WARM + COUNTED)]
+    return statistics.median(time for time, _ in times[WARM:]), times[0][0], times[-1][1]
 
 
 def row(name: str, way: str, job_of: Callable[..., Job], device: torch.device) -> str:
     """One line of the table; what went wrong instead, where it did: the other ways are tried all the same."""
     prepare, timed, precision = WAYS[way]
-    context: AbstractContextManager[Any] = timed_convolutions(device) if timed else nullcontext()
+    job = job_of(training={"precision": precision})
     try:
         torch._dynamo.reset()
-        with context:
-            step, first, loss = measured(job_of(training={"precision": precision}), device, prepare)
+        ours = Ours(job, device, timed)
+        prepare(ours.method)
+        step, first, loss = measured(ours, scans.loader(job, device)(0))
     except RuntimeError as error:
         return f"| {name} | {way} | {type(error).__name__}: {str(error).splitlines()[0][:120]} | | | |"
     memory = peak_memory(device)
@@ -85,12 +76,8 @@ def main() -> None:
     device, patches = pick_device(given.device), TINY if given.tiny else FULL
     print("| data | way | step | first step | loss | peak memory so far |\n|---|---|---:|---:|---:|---:|")
     for name, make in (("LA", scans.la_job), ("ACDC", scans.acdc_job)):
-
-        def job_of(make: Callable[..., Job] = make, name: str = name, **over: Any) -> Job:
-            return make(given.data, patches[name], **over)
-
         for way in given.ways:
-            print(row(name, way, job_of, device), flush=True)
+            print(row(name, way, partial(make, given.data, patches[name]), device), flush=True)
 
 
 if __name__ == "__main__":

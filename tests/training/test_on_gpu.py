@@ -28,7 +28,7 @@ def test_components_are_those_of_the_host(shape: tuple[int, ...]) -> None:
 def test_a_training_goes_on_after_a_stop_and_its_model_predicts_the_same_on_a_cpu(tmp_path: Path) -> None:
     data, run = tmp_path / "data", tmp_path / "run"
     write_phantom(data, cases=6, labeled=2, test=2, shape=(32, 32, 32), classes=2, seed=0)
-    start = ["train", str(data), "--method", "cml", "--steps", "40", "--set", "network.width=4", "--max-time", "1s", "--out", str(run)]
+    start = ["train", str(data), "--method", "cml", "--steps", "400", "--set", "network.width=4", "--max-time", "1s", "--out", str(run)]
     for code, words in ((3, start), (0, ["train", "--resume", str(run)])):
         done = CliRunner().invoke(app, [*words, "--device", DEVICE])
         assert done.exit_code == code, done.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from functools import partial
 from typing import TypeVar
 
 import torch
@@ -25,10 +24,10 @@ def ema_update(teacher: nn.Module, student: nn.Module, decay: float, step: int, 
     well, which a teacher that predicts in eval mode needs; otherwise they are left alone (Tarvainen and Valpola, NeurIPS 2017).
     """
     weight = 1 - min(1 - 1 / (step + 1), decay)
-    torch._foreach_lerp_([p.data for p in teacher.parameters()], [p.data for p in student.parameters()], weight)
+    pairs = [(mine.data, theirs.data) for mine, theirs in zip(teacher.parameters(), student.parameters(), strict=True)]
     if average_buffers:
-        pairs = list(zip(teacher.buffers(), student.buffers(), strict=True))
-        for floating, change in ((True, partial(torch._foreach_lerp_, weight=weight)), (False, torch._foreach_copy_)):
-            some = [pair for pair in pairs if pair[0].is_floating_point() == floating]
-            if some:
-                change([mine for mine, _ in some], [theirs for _, theirs in some])
+        pairs += zip(teacher.buffers(), student.buffers(), strict=True)
+    averaged, copied = ([pair for pair in pairs if pair[0].is_floating_point() == floating] for floating in (True, False))
+    torch._foreach_lerp_([mine for mine, _ in averaged], [theirs for _, theirs in averaged], weight)
+    if copied:
+        torch._foreach_copy_([mine for mine, _ in copied], [theirs for _, theirs in copied])

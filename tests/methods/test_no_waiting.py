@@ -6,7 +6,7 @@ accelerators is taken. Where there is a CUDA GPU, PyTorch watches the same steps
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from method_kit import PATCH, last_step, make_method, make_task, steps_of
 from torch import Tensor
 
 from semiseg.case import Batch
@@ -21,16 +22,13 @@ from semiseg.data.augment import Augmentation
 from semiseg.data.bank import Bank
 from semiseg.data.loader import Loader
 from semiseg.data.prepare import Prepared
-from semiseg.methods import METHODS, Method, Stage, Step, Task
+from semiseg.methods import METHODS, Method, Step
 from semiseg.methods.supervised import Supervised
-from semiseg.networks import UNet, VNet
 from semiseg.sections import Training
 from semiseg.training.fit import fabric_on, take_step
 from semiseg.training.optimization import make_optimizers
-from semiseg.training.seeds import seed_step
 
 META, CUDA = torch.device("meta"), torch.device("cuda")
-PATCH = {2: (32, 32), 3: (16, 16, 16)}
 NO_CAST: Any = SimpleNamespace(autocast=nullcontext)
 """In place of Fabric, which knows no such device."""
 
@@ -48,20 +46,20 @@ def batch(dimensions: int, classes: int, device: torch.device = META) -> Batch:
     return Loader(banks[0], banks[1], PATCH[dimensions], 4, 4, changes, seed=0)(0)
 
 
-def built(name: str, dimensions: int, classes: int, device: torch.device = META) -> Method[Any]:
-    network = VNet(3, 1, classes, width=4) if dimensions == 3 else UNet(2, 1, classes, width=4)
-    return METHODS[name](Task(PATCH[dimensions], network), METHODS[name].Settings()).to(device).train()
+def last_steps(method: Method[Any]) -> Iterable[Step]:
+    """The last step of each stage, when ramps are up."""
+    return {step.stage.name: step for step in steps_of(method, 40)}.values()
 
 
 @pytest.mark.parametrize(("dimensions", "classes"), [(2, 4), (3, 2)])
 @pytest.mark.parametrize("name", METHODS)
 def test_a_step_of_every_stage_waits_for_nothing(name: str, dimensions: int, classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # it knows no such device either
-    method, given = built(name, dimensions, classes), batch(dimensions, classes)
+    method, given = make_method(name, dimensions, classes).to(META), batch(dimensions, classes)
     optimizers = make_optimizers(method, Training())
-    for number, stage in enumerate(method.stages(100)):
-        method.begin(stage)
-        scalars = take_step(NO_CAST, method, optimizers, given, last_of(stage, number))
+    for step in last_steps(method):
+        method.begin(step.stage)
+        scalars = take_step(NO_CAST, method, optimizers, given, step)
         assert {scalar.device for scalar in scalars.values()} == {META}
 
 
@@ -69,22 +67,18 @@ def test_a_step_of_every_stage_waits_for_nothing(name: str, dimensions: int, cla
 @pytest.mark.parametrize(("dimensions", "classes"), [(2, 4), (3, 2)])
 @pytest.mark.parametrize("name", METHODS)
 def test_on_a_gpu_a_step_waits_for_nothing_either(name: str, dimensions: int, classes: int) -> None:
-    method, given, fabric = built(name, dimensions, classes, CUDA), batch(dimensions, classes, CUDA), fabric_on(CUDA, "bf16-mixed")
+    method, given = make_method(name, dimensions, classes).to(CUDA), batch(dimensions, classes, CUDA)
+    fabric = fabric_on(CUDA, "bf16-mixed")
     optimizers = make_optimizers(method, Training())
-    for number, stage in enumerate(method.stages(100)):
-        method.begin(stage)
-        take_step(fabric, method, optimizers, given, last_of(stage, number))  # the first one may allocate
+    for step in last_steps(method):
+        method.begin(step.stage)
+        take_step(fabric, method, optimizers, given, step)  # the first one may allocate
         torch.cuda.set_sync_debug_mode("error")
         try:
-            scalars = take_step(fabric, method, optimizers, given, last_of(stage, number))
+            scalars = take_step(fabric, method, optimizers, given, step)
         finally:
             torch.cuda.set_sync_debug_mode("default")
         assert all(scalar.isfinite() for scalar in scalars.values()), scalars
-
-
-def last_of(stage: Stage, number: int) -> Step:
-    """Its last step, when ramps are up."""
-    return Step(stage.steps - 1, stage, 99, 100, seed_step(0, number))
 
 
 def test_a_wait_would_be_found() -> None:
@@ -93,15 +87,14 @@ def test_a_wait_would_be_found() -> None:
             losses = super().forward(batch, step)
             return {key: loss * float(loss.detach() > 0) for key, loss in losses.items()}
 
-    method = Waiting(Task(PATCH[2], UNet(2, 1, 2, width=4)), Supervised.Settings()).to(META)
-    stage = method.stages(100)[-1]
+    method = Waiting(make_task(2, 2), Supervised.Settings()).to(META)
     with pytest.raises(RuntimeError, match="meta"):
-        take_step(NO_CAST, method, make_optimizers(method, Training()), batch(2, 2), last_of(stage, 0))
+        take_step(NO_CAST, method, make_optimizers(method, Training()), batch(2, 2), last_step(method))
 
 
 @pytest.mark.parametrize("name", ["cml", "urpc"])
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_a_compiler_sees_each_network_as_one_graph(name: str, dimensions: int) -> None:
-    method, image = built(name, dimensions, 2), torch.empty(2, 1, *PATCH[dimensions], device=META)
+    method, image = make_method(name, dimensions).to(META), torch.empty(2, 1, *PATCH[dimensions], device=META)
     for network in method.children():
         assert torch._dynamo.explain(network)(image).graph_break_count == 0
